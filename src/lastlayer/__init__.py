@@ -1,0 +1,56 @@
+"""The last layer of every classifier: softmax and cross-entropy.
+
+Exact where other implementations return 0 or NaN, at the speed of memory. The functions here take
+NumPy arrays; importing them costs NumPy and no more, the compiled kernels load at the first call.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lastlayer import distribution
+from lastlayer.contract import LabelError
+from lastlayer.functional import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_grad,
+    cross_entropy,
+    cross_entropy_with_grad,
+    log_softmax,
+    logsumexp,
+    quadratic_cost,
+    quadratic_cost_with_grad,
+    softmax,
+)
+
+if TYPE_CHECKING:
+    from lastlayer.learning.explain import explain
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LabelError",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_grad",
+    "cross_entropy",
+    "cross_entropy_with_grad",
+    "distribution",
+    "explain",
+    "log_softmax",
+    "logsumexp",
+    "quadratic_cost",
+    "quadratic_cost_with_grad",
+    "softmax",
+]
+
+_LAZY = {"explain": "lastlayer.learning.explain"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,219 @@
+"""Entropy, cross-entropy and divergence of distributions that are already probabilities.
+
+For raw outputs use `lastlayer.cross_entropy`: a logarithm taken of a probability cannot know what
+its rounding lost.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lastlayer import contract
+from lastlayer.contract import Floats
+
+__all__ = ["cross_entropy", "entropy", "kl_divergence"]
+
+Form = Literal["categorical", "binary"]
+
+
+def cross_entropy(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    axis: int = -1,
+    base: float = math.e,
+    form: Form = "categorical",
+) -> Any:
+    r"""Cross-entropy H(p, q): the cost of describing samples of p with a code made for q.
+
+    "categorical", one distribution over C classes: −Σ_j p_j log q_j.
+    "binary", C independent yes-or-no outputs: −Σ_j [p_j log q_j + (1 − p_j) log(1 − q_j)].
+    A term whose weight p_j (or 1 − p_j) is 0 is 0, also where its logarithm is not finite.
+
+    Parameters
+    ----------
+    p : array_like, shape (..., C, ...)
+        The label: probabilities in [0, 1].
+    q : array_like, shape (..., C, ...)
+        The prediction, of a shape that broadcasts with `p`.
+    axis : int, default -1
+        Along which the classes lie.
+    base : float, default e
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+    form : {"categorical", "binary"}, default "categorical"
+        Which of the two sums.
+
+    Returns
+    -------
+    float64 scalar or ndarray
+        A value a distribution; +inf where q is 0 (binary: or 1) and p is not.
+
+    Raises
+    ------
+    ValueError
+        A value outside [0, 1] or NaN, shapes that do not broadcast, or, in the categorical form,
+        a distribution that does not sum to 1 within the square root of its dtype's resolution.
+    TypeError
+        Input that is not numeric, or belongs to PyTorch or JAX.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> q = [[0.5, 0.2, 0.3], [0.8, 0.1, 0.1]]
+    >>> ll.distribution.cross_entropy([1, 0, 0], q, base=10).round(4)
+    array([0.301 , 0.0969])
+    >>> ll.distribution.cross_entropy([1, 0, 0], q, base=10, form="binary").round(4)
+    array([0.5528, 0.1884])
+
+    References
+    ----------
+    C. E. Shannon, A Mathematical Theory of Communication (1948).
+    """
+    contract.one_of(form, "form", ("categorical", "binary"))
+    number = contract.as_base(base)
+    categorical = form == "categorical"
+    a = _probabilities(p, axis, "p", categorical)
+    b = _probabilities(q, axis, "q", categorical)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"p has {a.shape[-1]} classes along axis {axis}, and q {b.shape[-1]}")
+    try:
+        a, b = np.broadcast_arrays(a, b)
+    except ValueError:
+        raise ValueError(f"the shapes of p and q do not fit together: {a.shape}, {b.shape}") from None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = _weighted(a, -np.log(b))
+        if not categorical:
+            terms = terms + _weighted(1 - a, -np.log1p(-b))
+    return (terms.sum(axis=-1) / math.log(number))[()]
+
+
+def entropy(p: ArrayLike, *, axis: int = -1, base: float = math.e) -> Any:
+    r"""Entropy H(p) = −Σ_j p_j log p_j: the least that any prediction of p can cost on average.
+
+    Parameters
+    ----------
+    p : array_like, shape (..., C, ...)
+        Probabilities in [0, 1] that sum to 1 along `axis`.
+    axis : int, default -1
+        Along which the classes lie.
+    base : float, default e
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+
+    Returns
+    -------
+    float64 scalar or ndarray
+        A value a distribution, between 0 and log C.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy`.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> ll.distribution.entropy([0.5, 0.25, 0.25], base=2)
+    np.float64(1.5)
+
+    References
+    ----------
+    C. E. Shannon, A Mathematical Theory of Communication (1948).
+    """
+    number = contract.as_base(base)
+    a = _probabilities(p, axis, "p", True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (_weighted(a, -np.log(a)).sum(axis=-1) / math.log(number))[()]
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float = math.e) -> Any:
+    r"""Kullback–Leibler divergence Σ_j p_j log(p_j / q_j): cross-entropy above the entropy of p.
+
+    Parameters
+    ----------
+    p, q : array_like, shape (..., C, ...)
+        Probabilities in [0, 1] that sum to 1 along `axis`, of shapes that broadcast.
+    axis : int, default -1
+        Along which the classes lie.
+    base : float, default e
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+
+    Returns
+    -------
+    float64 scalar or ndarray
+        A value a distribution; 0 where p is q, +inf where q is 0 and p is not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy`.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> ll.distribution.kl_divergence([1, 0, 0], [0.5, 0.25, 0.25], base=2)
+    np.float64(1.0)
+
+    References
+    ----------
+    S. Kullback, R. A. Leibler, On Information and Sufficiency (1951).
+    """
+    number = contract.as_base(base)
+    a = _probabilities(p, axis, "p", True)
+    b = _probabilities(q, axis, "q", True)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"p has {a.shape[-1]} classes along axis {axis}, and q {b.shape[-1]}")
+    try:
+        a, b = np.broadcast_arrays(a, b)
+    except ValueError:
+        raise ValueError(f"the shapes of p and q do not fit together: {a.shape}, {b.shape}") from None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # log1p of the relative difference: the log of a ratio near 1 would lose it
+        close = np.abs(a - b) < b / 2
+        log_ratio = np.where(close, np.log1p((a - b) / b), np.log(a) - np.log(b))
+    return (_weighted(a, log_ratio).sum(axis=-1) / math.log(number))[()]
+
+
+def _weighted(weight: Floats, value: Floats) -> Floats:
+    """Weight times value, with 0 · ∞ = 0."""
+    return np.multiply(weight, value, out=np.zeros(value.shape), where=weight > 0)
+
+
+def _probabilities(value: Any, axis: int, name: str, sums_to_one: bool) -> Floats:
+    """Checked probabilities as float64, class axis last. (..., C)"""
+    array = contract.as_array(value, name)
+    if array.dtype.kind not in "iub" and array.dtype.name not in contract.FLOATING:
+        raise TypeError(f"{name} must be probabilities, not {array.dtype}")
+    if array.ndim == 0:
+        raise ValueError(f"{name} needs a class axis: a single number has shape ()")
+    moved = np.moveaxis(array, contract.as_axis(axis, array), -1)
+    if moved.shape[-1] == 0:
+        raise ValueError(f"{name} of shape {array.shape} has no classes along axis {axis}")
+    p = moved.astype(np.float64)
+    bad = ~((p >= 0) & (p <= 1))
+    if bad.any():
+        where = np.unravel_index(int(bad.argmax()), p.shape)
+        raise ValueError(
+            f"{name} must be probabilities in [0, 1]: {p[where]} is not "
+            f"({np.count_nonzero(bad)} of {p.size}); for raw outputs use lastlayer.cross_entropy"
+        )
+    if sums_to_one:
+        resolution = np.finfo(np.float64).eps
+        if array.dtype.kind == "f":
+            resolution = float(np.finfo(array.dtype).eps)
+        elif array.dtype.name == "bfloat16":
+            resolution = 2.0**-7
+        total = p.sum(axis=-1)
+        off = np.abs(total - 1) > math.sqrt(resolution)
+        if off.any():
+            where = np.unravel_index(int(off.argmax()), off.shape)
+            row = f" {', '.join(map(str, where))}" if where else ""
+            raise ValueError(
+                f"row{row} of {name} sums to {total[where]:.9g}, not to 1 "
+                f"({np.count_nonzero(off)} of {off.size} rows); for independent outputs use "
+                'form="binary"'
+            )
+    return p

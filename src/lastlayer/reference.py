@@ -1,0 +1,168 @@
+"""The mathematics, in plain NumPy and float64: the truth that every backend is tested against.
+
+For one row of logits z (C of them), m = max z, e_j = exp(z_j − m), S = Σ e_j, and R = S without
+one term, summed without it and never by subtraction:
+
+==============================  =====================================================
+loss of label y, z_y = m        log1p(R), R = Σ_{j≠y} e_j
+loss of label y, z_y < m        (m − z_y) + log S
+∂loss/∂z_j, j ≠ y               e_j / S
+∂loss/∂z_y                      −R / S
+loss of a distribution a        Σ a_j (m − z_j) + A log1p(R),  A = Σ a_j, R without one maximum
+∂loss/∂z_j of a distribution    A e_j / S − a_j, at the one maximum k: (A − a_k) − A R / S
+==============================  =====================================================
+
+Every sum has terms of one sign, so nothing cancels: a row that is right by a lead of 80 has the
+loss exp(−80), not 0. The bounds are those of Blanchard, Higham & Higham, "Accurately computing
+the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021), doi 10.1093/imanum/draa038.
+
+All functions take two-dimensional float64 arrays, a sample a row. (N, C)
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from lastlayer.contract import Array, Floats, Indices, Problem
+
+
+def softmax_parts(z: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """m (N, 1), e (N, C), R without the first maximum (N, 1) and log S (N, 1)."""
+    m = z.max(axis=-1, keepdims=True, initial=-np.inf)
+    with np.errstate(invalid="ignore"):  # −inf − −inf, inf − inf: NaN, as the contract has it
+        e = np.exp(z - m)
+    others = e.copy()
+    np.put_along_axis(others, z.argmax(axis=-1, keepdims=True), 0.0, axis=-1)
+    rest = others.sum(axis=-1, keepdims=True)
+    rest[~np.isfinite(m)] = np.nan
+    return m, e, rest, np.log1p(rest)
+
+
+def softmax(z: Floats) -> Floats:
+    """e_j / S."""
+    _, e, rest, _ = softmax_parts(z)
+    return e / (1 + rest)
+
+
+def complement(z: Floats) -> Floats:
+    """1 − softmax(z), exact also where a probability rounds to 1: there it is R / S."""
+    _, e, rest, _ = softmax_parts(z)
+    q = 1 - e / (1 + rest)
+    np.put_along_axis(q, z.argmax(axis=-1, keepdims=True), rest / (1 + rest), axis=-1)
+    return q
+
+
+def log_softmax(z: Floats) -> Floats:
+    """(z_j − m) − log S."""
+    m, _, _, log_s = softmax_parts(z)
+    return (z - m) - log_s
+
+
+def effective_logits(x: Array, softcap: float, temperature: float) -> tuple[Floats, Floats]:
+    """z = softcap · tanh(x / softcap) / temperature, and dz/dx."""
+    x = np.asarray(x, dtype=np.float64)
+    if not softcap:
+        return x / temperature, np.full_like(x, 1 / temperature)
+    u = np.exp(-2 * np.abs(x / softcap))
+    return softcap * np.tanh(x / softcap) / temperature, 4 * u / (1 + u) ** 2 / temperature
+
+
+def one_hot(indices: Indices, classes: int) -> Floats:
+    """Class indices (N,) as rows of 0 and 1 (N, C); an index outside [0, C) as a row of 0."""
+    return (np.arange(classes) == indices[:, None]).astype(np.float64)
+
+
+def distribution(problem: Problem) -> Floats:
+    """The coefficients a_j = w_j ((1 − ε) t_j + ε / C) of −log p_j. (N, C)"""
+    classes = problem.logits.shape[-1]
+    if problem.targets is not None:
+        target = np.asarray(problem.targets, dtype=np.float64).reshape(-1, classes)
+    else:
+        assert problem.indices is not None  # one of the two is always there
+        target = one_hot(problem.indices, classes)
+    a = (1 - problem.label_smoothing) * target + problem.label_smoothing / classes
+    return a if problem.class_weight is None else a * problem.class_weight
+
+
+def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
+    """Each row's weighted loss (N,) and its gradient, scaled as the reduction asks (N, C)."""
+    x = problem.logits.reshape(-1, problem.logits.shape[-1])
+    z, dz = effective_logits(x, problem.softcap, problem.temperature)
+    m, e, rest, log_s = softmax_parts(z)
+    a = distribution(problem)
+    total = a.sum(axis=-1, keepdims=True)
+    top = z.argmax(axis=-1, keepdims=True)
+    others = a.copy()
+    np.put_along_axis(others, top, 0.0, axis=-1)
+
+    with np.errstate(invalid="ignore"):
+        picked = np.where(a > 0, a * (m - z), 0.0)  # 0 · ∞ is 0: a class that is not asked for
+    log_base = np.log(problem.base)
+    loss = (picked.sum(axis=-1, keepdims=True) + total * log_s) / log_base
+    lse = m + log_s
+    loss += problem.z_loss * lse**2 if problem.z_loss else 0.0
+
+    p = e / (1 + rest)
+    gradient = total * p - a
+    at_top = others.sum(axis=-1, keepdims=True) - total * rest / (1 + rest)
+    np.put_along_axis(gradient, top, at_top, axis=-1)
+    gradient = gradient / log_base + (2 * problem.z_loss * lse * p if problem.z_loss else 0.0)
+
+    weight = np.ones(len(z)) if problem.sample_weight is None else problem.sample_weight
+    if problem.indices is not None:
+        weight = np.where(problem.indices == problem.ignore_index, 0.0, weight)
+    counts = weight > 0  # a row of weight 0 is left out, whatever it holds
+    loss = np.where(counts, loss[:, 0] * weight, 0.0)
+    gradient = gradient * dz * (problem.reduce.scale * weight)[:, None]
+    return loss, np.where(counts[:, None], gradient, 0.0)
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + exp(−z)), without overflow and without 1 − (nearly 1)."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def binary_cross_entropy(
+    z: Floats, target: Floats, pos_weight: Floats | float = 1.0
+) -> tuple[Floats, Floats]:
+    """−[w t log σ(z) + (1 − t) log σ(−z)] and its derivative; −log σ(−z) = max(z, 0) + log1p(e).
+
+    Both terms are of one sign, and 0 · ∞ is 0. Any one shape.
+    """
+    log1p = np.log1p(np.exp(-np.abs(z)))
+    positive, negative = pos_weight * target, 1 - target
+    loss = np.where(positive > 0, positive * (np.maximum(-z, 0) + log1p), 0.0)
+    loss = loss + np.where(negative > 0, negative * (np.maximum(z, 0) + log1p), 0.0)
+    return loss, negative * sigmoid(z) - positive * sigmoid(-z)
+
+
+def quadratic_cost(
+    z: Floats, target: Floats, activation: Literal["sigmoid", "softmax", "identity"]
+) -> tuple[Floats, Floats]:
+    """½ ‖a − t‖² a row (N,) and its gradient (N, C), a the activation of z.
+
+    The gradient carries the activation's derivative, σ(z) σ(−z) for a sigmoid: the factor that
+    vanishes where it saturates, and that cross-entropy does not have.
+    """
+    if activation == "identity":
+        d = z - target
+        return 0.5 * (d**2).sum(axis=-1), d
+    if activation == "sigmoid":
+        a, rest = sigmoid(z), sigmoid(-z)
+    else:
+        a, rest = softmax(z), complement(z)
+    d = (1 - target) * a - target * rest  # a − t, without cancelling where both are nearly 1
+    cost = 0.5 * (d**2).sum(axis=-1)
+    if activation == "sigmoid":
+        return cost, d * a * rest
+    # p_j (d_j − Σ_i d_i p_i), j's own share gathered as d_j (1 − p_j). At the maximum that share
+    # is nearly all of the sum, so there the others are summed without it.
+    share = d * a
+    others = share.sum(axis=-1, keepdims=True) - share
+    top = z.argmax(axis=-1, keepdims=True)
+    np.put_along_axis(share, top, 0.0, axis=-1)
+    np.put_along_axis(others, top, share.sum(axis=-1, keepdims=True), axis=-1)
+    return cost, a * (d * rest - others)
