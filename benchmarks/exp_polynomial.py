@@ -32,9 +32,7 @@ def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], m
                 rows[i, k] = factor * r**k
         solution = mp.qr_solve(rows, right)[0]
         q = [solution[k] for k in range(terms)]
-        error = [
-            abs(mp.polyval(q[::-1], r) - exact[i]) * scale[i] for i, r in enumerate(points)
-        ]
+        error = [abs(mp.polyval(q[::-1], r) - exact[i]) * scale[i] for i, r in enumerate(points)]
         if max(error) < best[1]:
             best = (q, max(error))
         weight = [w * e for w, e in zip(weight, error, strict=True)]
@@ -44,7 +42,13 @@ def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], m
 
 
 if __name__ == "__main__":
-    for name, terms in (("float32", 4), ("float32", 5), ("float64", 9), ("float64", 10), ("float64", 11)):
+    for name, terms in (
+        ("float32", 4),
+        ("float32", 5),
+        ("float64", 9),
+        ("float64", 10),
+        ("float64", 11),
+    ):
         q, error = fit(terms)
         print(f"{name}, {terms} terms of Q: largest relative error {mp.nstr(error, 3)}")
         for k, c in enumerate(q):

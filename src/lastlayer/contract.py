@@ -92,7 +92,9 @@ def _floating(array: Array, name: str) -> Array:
     return array
 
 
-def as_out(out: Any, like: Array, others: tuple[Array | None, ...] = (), name: str = "out") -> Array:
+def as_out(
+    out: Any, like: Array, others: tuple[Array | None, ...] = (), name: str = "out"
+) -> Array:
     """The array to write into: the shape and dtype of `like`, and apart from what is still read.
 
     `like` itself is allowed, element upon element; any other overlap would have a row overwritten
@@ -106,11 +108,19 @@ def as_out(out: Any, like: Array, others: tuple[Array | None, ...] = (), name: s
         raise TypeError(f"{name} has dtype {out.dtype}, and the result has {like.dtype}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
-    if np.may_share_memory(out, like) and not _same_memory(out, like) and np.shares_memory(out, like):
-        raise ValueError(f"{name} overlaps the input without being it: pass the input or a new array")
+    if (
+        np.may_share_memory(out, like)
+        and not _same_memory(out, like)
+        and np.shares_memory(out, like)
+    ):
+        raise ValueError(
+            f"{name} overlaps the input without being it: pass the input or a new array"
+        )
     for other in others:
         if other is not None and np.may_share_memory(out, other) and np.shares_memory(out, other):
-            raise ValueError(f"{name} shares memory with the labels or weights, which are still read")
+            raise ValueError(
+                f"{name} shares memory with the labels or weights, which are still read"
+            )
     return out
 
 
@@ -147,7 +157,8 @@ def as_labels(
         return _class_indices(array, classes, ignore_index), None
     if array.dtype.name not in FLOATING:
         raise TypeError(
-            f"labels must be integers (class indices) or floating (distributions), not {array.dtype}"
+            "labels must be integers (class indices) or floating (distributions), "
+            f"not {array.dtype}"
         )
     if array.shape != logits.shape:
         hint = ""
@@ -196,7 +207,9 @@ def as_class_weight(weight: Any, classes: int, name: str = "class_weight") -> Fl
     return None if weight is None else _weight(weight, (classes,), name, "one for each class")
 
 
-def as_sample_weight(weight: Any, rows: tuple[int, ...], name: str = "sample_weight") -> Floats | None:
+def as_sample_weight(
+    weight: Any, rows: tuple[int, ...], name: str = "sample_weight"
+) -> Floats | None:
     """One non-negative weight a sample, flat float64."""
     if weight is None:
         return None

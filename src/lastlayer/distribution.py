@@ -76,14 +76,7 @@ def cross_entropy(
     contract.one_of(form, "form", ("categorical", "binary"))
     number = contract.as_base(base)
     categorical = form == "categorical"
-    a = _probabilities(p, axis, "p", categorical)
-    b = _probabilities(q, axis, "q", categorical)
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"p has {a.shape[-1]} classes along axis {axis}, and q {b.shape[-1]}")
-    try:
-        a, b = np.broadcast_arrays(a, b)
-    except ValueError:
-        raise ValueError(f"the shapes of p and q do not fit together: {a.shape}, {b.shape}") from None
+    a, b = _pair(p, q, axis, sums_to_one=categorical)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = _weighted(a, -np.log(b))
         if not categorical:
@@ -162,14 +155,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float = m
     S. Kullback, R. A. Leibler, On Information and Sufficiency (1951).
     """
     number = contract.as_base(base)
-    a = _probabilities(p, axis, "p", True)
-    b = _probabilities(q, axis, "q", True)
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"p has {a.shape[-1]} classes along axis {axis}, and q {b.shape[-1]}")
-    try:
-        a, b = np.broadcast_arrays(a, b)
-    except ValueError:
-        raise ValueError(f"the shapes of p and q do not fit together: {a.shape}, {b.shape}") from None
+    a, b = _pair(p, q, axis, sums_to_one=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         # log1p of the relative difference: the log of a ratio near 1 would lose it
         close = np.abs(a - b) < b / 2
@@ -182,6 +168,20 @@ def _weighted(weight: Floats, value: Floats) -> Floats:
     return np.multiply(weight, value, out=np.zeros(value.shape), where=weight > 0)
 
 
+def _pair(p: Any, q: Any, axis: int, *, sums_to_one: bool) -> tuple[Floats, Floats]:
+    """Both distributions, checked and broadcast against each other. (..., C)"""
+    a = _probabilities(p, axis, "p", sums_to_one)
+    b = _probabilities(q, axis, "q", sums_to_one)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"p has {a.shape[-1]} classes along axis {axis}, and q {b.shape[-1]}")
+    try:
+        a, b = np.broadcast_arrays(a, b)
+    except ValueError:
+        shapes = f"{a.shape} and {b.shape}"
+        raise ValueError(f"p and q do not broadcast, with shapes {shapes}, classes last") from None
+    return a, b
+
+
 def _probabilities(value: Any, axis: int, name: str, sums_to_one: bool) -> Floats:
     """Checked probabilities as float64, class axis last. (..., C)"""
     array = contract.as_array(value, name)
@@ -192,22 +192,23 @@ def _probabilities(value: Any, axis: int, name: str, sums_to_one: bool) -> Float
     moved = np.moveaxis(array, contract.as_axis(axis, array), -1)
     if moved.shape[-1] == 0:
         raise ValueError(f"{name} of shape {array.shape} has no classes along axis {axis}")
+    resolution = 2.0**-52
+    if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        resolution = 2.0**-7 if array.dtype.name == "bfloat16" else float(np.finfo(array.dtype).eps)
+    tolerance = math.sqrt(resolution)
     p = moved.astype(np.float64)
-    bad = ~((p >= 0) & (p <= 1))
+    # a softmax may round to a little more than 1
+    bad = ~((p >= 0) & (p <= 1 + tolerance))
     if bad.any():
         where = np.unravel_index(int(bad.argmax()), p.shape)
         raise ValueError(
             f"{name} must be probabilities in [0, 1]: {p[where]} is not "
             f"({np.count_nonzero(bad)} of {p.size}); for raw outputs use lastlayer.cross_entropy"
         )
+    np.minimum(p, 1, out=p)
     if sums_to_one:
-        resolution = np.finfo(np.float64).eps
-        if array.dtype.kind == "f":
-            resolution = float(np.finfo(array.dtype).eps)
-        elif array.dtype.name == "bfloat16":
-            resolution = 2.0**-7
         total = p.sum(axis=-1)
-        off = np.abs(total - 1) > math.sqrt(resolution)
+        off = np.abs(total - 1) > tolerance
         if off.any():
             where = np.unravel_index(int(off.argmax()), off.shape)
             row = f" {', '.join(map(str, where))}" if where else ""

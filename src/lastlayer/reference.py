@@ -71,7 +71,8 @@ def effective_logits(x: Array, softcap: float, temperature: float) -> tuple[Floa
 
 def one_hot(indices: Indices, classes: int) -> Floats:
     """Class indices (N,) as rows of 0 and 1 (N, C); an index outside [0, C) as a row of 0."""
-    return (np.arange(classes) == indices[:, None]).astype(np.float64)
+    rows: Floats = (np.arange(classes) == indices[:, None]).astype(np.float64)
+    return rows
 
 
 def distribution(problem: Problem) -> Floats:
@@ -82,7 +83,7 @@ def distribution(problem: Problem) -> Floats:
     else:
         assert problem.indices is not None  # one of the two is always there
         target = one_hot(problem.indices, classes)
-    a = (1 - problem.label_smoothing) * target + problem.label_smoothing / classes
+    a: Floats = (1 - problem.label_smoothing) * target + problem.label_smoothing / classes
     return a if problem.class_weight is None else a * problem.class_weight
 
 

@@ -1,26 +1,41 @@
-"""Stand-in while the kernels are written: the reference, at full memory."""
-import numpy as np
-from lastlayer import reference
+"""The compiled kernels behind the public functions.
+
+Importing this costs nothing: Numba and the kernels load at the first call that needs them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lastlayer.contract import Array, BinaryProblem, Problem
+from lastlayer.kernels.layout import row_blocks
+
+__all__ = ["binary_cross_entropy", "cross_entropy", "logsumexp", "normalise", "row_blocks"]
 
 
-def cross_entropy(problem, gradient=None):
-    with np.errstate(all="ignore"):
-        loss, g = reference.cross_entropy(problem)
-    if gradient is not None:
-        gradient[...] = g.reshape(gradient.shape)
-    return loss.astype(problem.loss_dtype)
+def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
+    """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
+    from lastlayer.kernels import launch
+
+    return launch.cross_entropy(problem, gradient)
 
 
-def normalise(x, out, kind):
-    z = np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
-    out[...] = getattr(reference, kind)(z).reshape(out.shape)
+def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:
+    """softmax or log_softmax over the last axis of `x`, into `out` of its shape and dtype."""
+    from lastlayer.kernels import launch
+
+    launch.normalise(x, out, kind)
 
 
-def logsumexp(x):
-    z = np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
-    m, _, _, l = reference.softmax_parts(z)
-    return (m + l)[:, 0]
+def logsumexp(x: Array) -> Array:
+    """logsumexp over the last axis, flat; float64 for float64, float32 otherwise."""
+    from lastlayer.kernels import launch
+
+    return launch.logsumexp(x)
 
 
-def row_blocks(shape):
-    yield slice(None), slice(None)
+def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) -> Any:
+    """The reduced loss, and the scaled gradient into `gradient` where given."""
+    from lastlayer.kernels import launch_binary
+
+    return launch_binary.binary_cross_entropy(problem, gradient)

@@ -1,0 +1,88 @@
+"""How kernels are compiled and where the compiled code is kept.
+
+A kernel is compiled the first time it is called for a dtype and kept on disk (Numba's cache:
+beside the sources, or in the user's cache folder, or in NUMBA_CACHE_DIR). Keeping it is a
+convenience: where no folder can be written, or a kept file is damaged, the kernel is compiled
+anew and nothing fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core.caching import FunctionCache
+from numba.core.errors import NumbaWarning
+from numba.extending import overload
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# 'contract' lets a multiply and an add become one instruction. Nothing here may be reassociated:
+# the range reduction and the compensation of vecmath.py are roundings that it would remove.
+EXACT = {"contract"}
+_INLINE = {"error_model": "numpy", "fastmath": EXACT, "forceinline": True}
+
+
+@cache
+def _sources() -> str:
+    """A digest of every kernel source: Numba looks at the one file that holds a kernel, and would
+    run old code after a change to a function that the kernel calls.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), _sources())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a file cut short or of another build: whatever unpickling raises
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception:  # a full disk, a folder that is gone, an index cut short
+            return
+
+
+def kernel(function: F) -> F:
+    """Compile `function` at its first call, without the GIL, and keep the result on disk."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=EXACT)(function)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumbaWarning)
+            dispatcher._cache = _Cache(dispatcher.py_func)
+    except Exception:  # no folder to keep it in, or a Numba that keeps it in another way
+        pass
+    compiled: F = dispatcher
+    return compiled
+
+
+def inner(function: F) -> F:
+    """A function for kernels to call, compiled into them."""
+    compiled: F = numba.njit(**_INLINE, nogil=True)(function)
+    return compiled
+
+
+def summing(function: F) -> F:
+    """As `inner`, for a loop of sums whose order is left to the compiler, fixed when compiled."""
+    fast = {"reassoc", "nsz", "contract"}
+    compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fast)(function)
+    return compiled
+
+
+def by_dtype(stub: Callable[..., Any]) -> Callable[[F], F]:
+    """Register, for a stub, the function that returns its body for the types it is called with."""
+    register: Callable[[F], F] = overload(stub, jit_options=_INLINE)
+    return register

@@ -1,0 +1,176 @@
+"""From a checked problem to kernel calls: which kernel, on which memory, in which threads."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from lastlayer.contract import Array, Problem
+from lastlayer.kernels import blocks, layout, narrow, threads, wide
+
+_SCRATCH = max(wide.BUFFERS * wide.TILE * blocks.BLOCK, narrow.SCRATCH)
+_STATES = max(wide.TILE * wide.STATES, narrow.STATES)
+
+
+class _Scratch(threading.local):
+    """Working memory of a thread, made at its first call and kept. About half a megabyte."""
+
+    def __init__(self) -> None:
+        self.buffer = np.zeros(_SCRATCH + 8, np.float64)
+        self.states = np.zeros(_STATES + 8, np.float64)
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        return _aligned(self.buffer), _aligned(self.states)
+
+
+def _aligned(array: Array) -> int:
+    return -(-array.ctypes.data // 64) * 64
+
+
+_scratch = _Scratch()
+
+
+def _address(array: Array | None) -> int:
+    return 0 if array is None else array.ctypes.data
+
+
+def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
+    """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
+    x, targets = problem.logits, problem.targets
+    loss = np.empty(math.prod(x.shape[:-1]), problem.loss_dtype)
+    if not all(a is None or layout.walkable(a) for a in (x, targets, gradient)):
+        return _in_pieces(problem, gradient, loss)
+    numbers = (
+        problem.label_smoothing,
+        problem.z_loss,
+        problem.softcap,
+        1.0 / problem.temperature,
+        1.0 / math.log(problem.base),
+        problem.reduce.scale,
+    )
+    classes = _address(problem.class_weight)
+    like = loss.dtype.type(0)
+    size, count = loss.itemsize, x.shape[-1]
+    apart = gradient is None or not np.may_share_memory(x, gradient)
+
+    def call(
+        kernel: Callable[..., None], part: layout.Rows, kind: int
+    ) -> Callable[[int, int], None]:
+        of_x, of_g, of_targets = part.layouts
+        assert of_x is not None
+        direct = layout.is_direct(of_x, kind) and not problem.softcap and apart
+        direct_g = of_g is not None and layout.is_direct(of_g, kind)
+        coefficients = of_targets
+        if of_targets is None and problem.label_smoothing:
+            coefficients = layout.NOTHING
+        rows = slice(part.first, part.first + part.outer * part.inner)
+        indices = None if problem.indices is None else problem.indices[rows]
+        samples = None if problem.sample_weight is None else problem.sample_weight[rows]
+        losses = loss[rows]
+
+        def work(lo: int, hi: int) -> None:
+            kernel(
+                lo, hi, part.inner, count, of_x, direct, of_g, direct_g, coefficients,
+                _address(indices), classes, _address(samples), problem.ignore_index, numbers,
+                losses.ctypes.data, *_scratch.addresses, like,
+            )  # fmt: skip
+
+        return work
+
+    family = narrow.loss_rows if count <= narrow.MOST_CLASSES else wide.loss_rows
+    _run(family, call, (x, gradient, targets), size)
+    return loss
+
+
+def _run(
+    kernel: Callable[..., None],
+    call: Callable[[Callable[..., None], layout.Rows, int], Callable[[int, int], None]],
+    arrays: tuple[Array | None, ...],
+    size: int,
+) -> None:
+    kind = layout.KINDS["float64" if size == 8 else "float32"]
+    assert arrays[0] is not None
+    count = arrays[0].shape[-1]
+    unit = narrow.LANES if count <= narrow.MOST_CLASSES else wide.TILE
+    for part in layout.walk(arrays):
+        rows = part.outer * part.inner
+        threads.spread(call(kernel, part, kind), rows, count * size, unit if rows > 4 * unit else 1)
+
+
+def _in_pieces(problem: Problem, gradient: Array | None, loss: Array) -> Array:
+    """Arrays that no kernel can walk (byte order, alignment), copied some rows at a time."""
+    from dataclasses import replace
+
+    for block, rows in layout.row_blocks(problem.logits.shape):
+        part = replace(
+            problem,
+            logits=_native(problem.logits[block]),
+            targets=None if problem.targets is None else _native(problem.targets[block]),
+            indices=None if problem.indices is None else problem.indices[rows],
+            sample_weight=None if problem.sample_weight is None else problem.sample_weight[rows],
+        )
+        if gradient is None:
+            loss[rows] = cross_entropy(part)
+        else:
+            piece = np.empty(part.logits.shape, part.logits.dtype)
+            loss[rows] = cross_entropy(part, piece)
+            gradient[block] = piece
+    return loss
+
+
+def _native(array: Array) -> Array:
+    return array.astype(array.dtype.newbyteorder("="), order="C")
+
+
+def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:
+    """softmax or log_softmax over the last axis of `x`, into `out` of its shape and dtype."""
+    if not (layout.walkable(x) and layout.walkable(out)):
+        for block, _ in layout.row_blocks(x.shape):
+            piece = _native(x[block])
+            normalise(piece, piece, kind)
+            out[block] = piece
+        return
+    _normalise(x, out, kind == "log_softmax", None)
+
+
+def logsumexp(x: Array) -> Array:
+    """logsumexp over the last axis, flat; float64 for float64, float32 otherwise."""
+    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+    result = np.empty(math.prod(x.shape[:-1]), dtype)
+    if layout.walkable(x):
+        _normalise(x, None, False, result)
+    else:
+        for block, rows in layout.row_blocks(x.shape):
+            result[rows] = logsumexp(_native(x[block]))
+    return result
+
+
+def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) -> None:
+    size, count = (8 if x.dtype == np.float64 else 4), x.shape[-1]
+    like = np.float64(0) if size == 8 else np.float32(0)
+    apart = out is None or not np.may_share_memory(x, out)
+
+    def call(
+        kernel: Callable[..., None], part: layout.Rows, kind: int
+    ) -> Callable[[int, int], None]:
+        of_x, of_y = part.layouts
+        assert of_x is not None
+        direct = layout.is_direct(of_x, kind) and apart
+        direct_y = of_y is not None and layout.is_direct(of_y, kind)
+        results = None if lse is None else lse[part.first : part.first + part.outer * part.inner]
+
+        def work(lo: int, hi: int) -> None:
+            kernel(
+                lo, hi, part.inner, count, of_x, direct, of_y, direct_y, logarithm,
+                _address(results), *_scratch.addresses, like,
+            )  # fmt: skip
+
+        return work
+
+    family = narrow.normalise_rows if count <= narrow.MOST_CLASSES else wide.normalise_rows
+    _run(family, call, (x, out), size)

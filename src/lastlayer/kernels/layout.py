@@ -1,0 +1,127 @@
+"""How an array of any shape and strides is cut into rows that a kernel can walk.
+
+A kernel walks rows with two strides (outer and inner) and classes with a third. Leading axes that
+lie one behind the other in all arrays of a call are merged; where more than two remain, the first
+of them are walked here, in Python. Nothing is copied, but for arrays in another byte order or not
+aligned to their elements, some rows at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lastlayer.contract import Array
+
+SINGLE, DOUBLE, HALF, BFLOAT = range(4)
+KINDS = {"float32": SINGLE, "float64": DOUBLE, "float16": HALF, "bfloat16": BFLOAT}
+NOTHING = (0, 0, 0, 0, 0)
+
+Layout = tuple[int, int, int, int, int]  # address, strides (outer, inner, class), kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Part of a call: rows [first, first + outer · inner) with a layout for each array."""
+
+    first: int
+    outer: int
+    inner: int
+    layouts: tuple[Layout | None, ...]
+
+
+def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
+    """The parts into which arrays of one shape (..., C) are cut."""
+    present = [a for a in arrays if a is not None]
+    shape = present[0].shape[:-1]
+    if 0 in shape:
+        return
+    groups = _groups(shape, [a.strides for a in present])
+    lengths = [n for n, _ in groups]
+    outer, inner = ([1, 1, *lengths])[-2:]
+    leading = lengths[:-2]
+    count = 0
+    for position in itertools.product(*map(range, leading)):
+        layouts: list[Layout | None] = []
+        number = 0
+        for array in arrays:
+            if array is None:
+                layouts.append(None)
+                continue
+            strides = [0, 0, *(s[number] for _, s in groups)]
+            number += 1
+            offset = sum(
+                i * s for i, s in zip(position, strides[2 : 2 + len(leading)], strict=True)
+            )
+            size = array.itemsize
+            layouts.append(
+                (
+                    array.ctypes.data + offset,
+                    strides[-2] // size,
+                    strides[-1] // size,
+                    array.strides[-1] // size if array.shape[-1] > 1 else 1,
+                    KINDS[array.dtype.name],
+                )
+            )
+        yield Rows(count, outer, inner, tuple(layouts))
+        count += outer * inner
+
+
+def _groups(
+    shape: tuple[int, ...], strides: list[tuple[int, ...]]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Leading axes merged where every array allows it: (length, a stride for each array)."""
+    groups: list[tuple[int, tuple[int, ...]]] = []
+    for axis in range(len(shape) - 1, -1, -1):
+        length, steps = shape[axis], tuple(s[axis] for s in strides)
+        if length == 1:
+            continue
+        if groups and all(
+            step == groups[0][0] * below for step, below in zip(steps, groups[0][1], strict=True)
+        ):
+            groups[0] = (groups[0][0] * length, groups[0][1])
+        else:
+            groups.insert(0, (length, steps))
+    return groups
+
+
+def is_direct(layout: Layout, kind: int) -> bool:
+    """Whether a kernel can work on the memory itself: classes side by side, of its precision."""
+    return layout[3] == 1 and layout[4] == kind
+
+
+def walkable(array: Array) -> bool:
+    """Native byte order, aligned, and strides that are whole numbers of elements."""
+    return (
+        array.dtype.isnative
+        and array.flags.aligned
+        and all(s % array.itemsize == 0 for s in array.strides)
+    )
+
+
+def row_blocks(
+    shape: tuple[int, ...], elements: int = 1 << 18
+) -> Iterator[tuple[tuple[Any, ...], slice]]:
+    """Indices that cut an array (..., C) into blocks of rows, each with its flat range of rows."""
+    rows, classes = shape[:-1], shape[-1]
+    want = max(1, elements // max(classes, 1))
+    # the first axes are stepped through, one is sliced, the last ones are taken whole
+    axis, whole = len(rows), 1
+    while axis > 0 and whole * rows[axis - 1] <= want:
+        axis -= 1
+        whole *= rows[axis]
+    if axis == 0:
+        yield (), slice(0, math.prod(rows))
+        return
+    step = max(1, want // whole)
+    first = 0
+    for position in np.ndindex(*rows[: axis - 1]):
+        for lo in range(0, rows[axis - 1], step):
+            hi = min(lo + step, rows[axis - 1])
+            yield (*position, slice(lo, hi)), slice(first, first + (hi - lo) * whole)
+            first += (hi - lo) * whole
