@@ -357,7 +357,7 @@ softcap, temperature, base, reduction, divisor, empty
     >>> import lastlayer as ll
     >>> loss, gradient = ll.cross_entropy_with_grad([[20.0, 0.0, 1.0, 2.0]], [0])
     >>> gradient[0, 0]
-    np.float64(-2.2893929280551783e-08)
+    np.float64(-2.2893929280556443e-08)
 
     References
     ----------
@@ -397,7 +397,9 @@ def _label_gradient(problem: Problem) -> Array:
     x = problem.logits
     z: Array = x
     if problem.softcap or problem.temperature != 1:
-        z = reference.effective_logits(x, problem.softcap, problem.temperature)[0]
+        z = reference.capped(x, problem.softcap)[0]
+        with np.errstate(invalid="ignore"):
+            z = (z - z.max(axis=-1, keepdims=True)) / problem.temperature
     gradient: Array = np.empty(x.shape, dtype=np.result_type(problem.loss_dtype, z.dtype))
     kernels.normalise(z.astype(gradient.dtype, copy=False), gradient, "log_softmax")
     gradient *= -(1 - problem.label_smoothing) * problem.reduce.scale / math.log(problem.base)

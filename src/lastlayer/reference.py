@@ -28,11 +28,16 @@ import numpy as np
 from lastlayer.contract import Array, Floats, Indices, Problem
 
 
-def softmax_parts(z: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """m (N, 1), e (N, C), R without the first maximum (N, 1) and log S (N, 1)."""
+def softmax_parts(
+    z: Floats, temperature: float = 1.0
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """m (N, 1), e (N, C), R without the first maximum (N, 1) and log S (N, 1).
+
+    The temperature divides differences: z / T would round what two large logits differ by.
+    """
     m = z.max(axis=-1, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore"):  # −inf − −inf, inf − inf: NaN, as the contract has it
-        e = np.exp(z - m)
+        e = np.exp((z - m) / temperature)
     others = e.copy()
     np.put_along_axis(others, z.argmax(axis=-1, keepdims=True), 0.0, axis=-1)
     rest = others.sum(axis=-1, keepdims=True)
@@ -60,13 +65,13 @@ def log_softmax(z: Floats) -> Floats:
     return (z - m) - log_s
 
 
-def effective_logits(x: Array, softcap: float, temperature: float) -> tuple[Floats, Floats]:
-    """z = softcap · tanh(x / softcap) / temperature, and dz/dx."""
+def capped(x: Array, softcap: float) -> tuple[Floats, Floats]:
+    """z = softcap · tanh(x / softcap) and dz/dx; without a cap (0), x and 1."""
     x = np.asarray(x, dtype=np.float64)
     if not softcap:
-        return x / temperature, np.full_like(x, 1 / temperature)
+        return x, np.ones_like(x)
     u = np.exp(-2 * np.abs(x / softcap))
-    return softcap * np.tanh(x / softcap) / temperature, 4 * u / (1 + u) ** 2 / temperature
+    return softcap * np.tanh(x / softcap), 4 * u / (1 + u) ** 2
 
 
 def one_hot(indices: Indices, classes: int) -> Floats:
@@ -90,8 +95,8 @@ def distribution(problem: Problem) -> Floats:
 def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
     """Each row's weighted loss (N,) and its gradient, scaled as the reduction asks (N, C)."""
     x = problem.logits.reshape(-1, problem.logits.shape[-1])
-    z, dz = effective_logits(x, problem.softcap, problem.temperature)
-    m, e, rest, log_s = softmax_parts(z)
+    z, dz = capped(x, problem.softcap)
+    m, e, rest, log_s = softmax_parts(z, problem.temperature)
     a = distribution(problem)
     total = a.sum(axis=-1, keepdims=True)
     top = z.argmax(axis=-1, keepdims=True)
@@ -99,10 +104,10 @@ def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
     np.put_along_axis(others, top, 0.0, axis=-1)
 
     with np.errstate(invalid="ignore"):
-        picked = np.where(a > 0, a * (m - z), 0.0)  # 0 · ∞ is 0: a class that is not asked for
+        picked = np.where(a > 0, a * (m - z) / problem.temperature, 0.0)  # 0 · ∞ is 0: a class that is not asked for
     log_base = np.log(problem.base)
     loss = (picked.sum(axis=-1, keepdims=True) + total * log_s) / log_base
-    lse = m + log_s
+    lse = m / problem.temperature + log_s
     loss += problem.z_loss * lse**2 if problem.z_loss else 0.0
 
     p = e / (1 + rest)
@@ -116,7 +121,7 @@ def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
         weight = np.where(problem.indices == problem.ignore_index, 0.0, weight)
     counts = weight > 0  # a row of weight 0 is left out, whatever it holds
     loss = np.where(counts, loss[:, 0] * weight, 0.0)
-    gradient = gradient * dz * (problem.reduce.scale * weight)[:, None]
+    gradient = gradient * dz * (problem.reduce.scale / problem.temperature * weight)[:, None]
     return loss, np.where(counts[:, None], gradient, 0.0)
 
 

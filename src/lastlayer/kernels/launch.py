@@ -64,7 +64,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         of_x, of_g, of_targets = part.layouts
         assert of_x is not None
         direct = layout.is_direct(of_x, kind) and not problem.softcap and apart
-        direct_g = of_g is not None and layout.is_direct(of_g, kind)
+        direct_g = of_g is not None and of_x[3] == 1 and layout.is_direct(of_g, kind)
         coefficients = of_targets
         if of_targets is None and problem.label_smoothing:
             coefficients = layout.NOTHING
@@ -161,7 +161,7 @@ def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) 
         of_x, of_y = part.layouts
         assert of_x is not None
         direct = layout.is_direct(of_x, kind) and apart
-        direct_y = of_y is not None and layout.is_direct(of_y, kind)
+        direct_y = of_y is not None and of_x[3] == 1 and layout.is_direct(of_y, kind)
         results = None if lse is None else lse[part.first : part.first + part.outer * part.inner]
 
         def work(lo: int, hi: int) -> None:

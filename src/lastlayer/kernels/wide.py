@@ -44,7 +44,7 @@ from lastlayer.kernels.row import (
 from lastlayer.kernels.vecmath import log1p, unscale
 
 TILE = 16  # rows copied together where the classes of a row do not lie side by side
-BUFFERS = 3  # of TILE · BLOCK each: logits, coefficients, derivative of the soft-cap
+BUFFERS = 4  # of TILE · BLOCK each: logits, coefficients, soft-cap's slope, gradient
 STATES = 8  # float64 a row of a tile
 
 _F64 = np.float64(0)
@@ -99,6 +99,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
     buffer = pointer(scratch, like)
     size = TILE * BLOCK * width(like)
     coefficients, slopes = pointer(scratch + size, like), pointer(scratch + 2 * size, like)
+    result = pointer(scratch + 3 * size, like)
     states = pointer(state_address, _F64)
     cap = as_like(numbers[SOFTCAP], like)
     inv_t = as_like(numbers[INVERSE_TEMPERATURE], like)
@@ -176,8 +177,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                 for r in range(tile):
                     source = memory if direct else buffer
                     at = start + block if direct else r * BLOCK
-                    # where the result cannot go straight out it replaces the coefficients
-                    target = g_memory if direct_g else coefficients
+                    target = g_memory if direct_g else result
                     to = g_start + block if direct_g else r * BLOCK
                     o = r * STATES
                     if states[o + 5] <= 0.0:
@@ -200,7 +200,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                         for j in range(n):
                             target[to + j] *= slopes[r * BLOCK + j]
                 if not direct_g:
-                    unstage(coefficients, g, g_start, block, n, tile)
+                    unstage(result, g, g_start, block, n, tile)
         row += tile
 
 

@@ -1,0 +1,138 @@
+"""The chart: GB of logits a second, a panel a case, the limit of memory as a line."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Literal
+
+from lastlayer.bench.results import Entry, Report, Row, gigabytes
+
+WIDTH = 9.0  # inches: 900 pixels of a README
+# Okabe and Ito's colours, told apart by every eye; lastlayer's also by weight.
+COLOURS = {
+    "lastlayer": "#0072B2",
+    "lastlayer-out": "#56B4E9",
+    "peer": "#B3B3B3",
+    "limit": "#D55E00",
+}
+INK, FAINT = "#222222", "#6B6B6B"
+BAR, HEAD = 0.235, 0.62  # inches a bar, and of title and axis a panel
+
+
+def draw(report: Report, kind: Literal["svg", "png"]) -> bytes:
+    """The chart of a report as the bytes of an SVG or PNG file, the same for the same report."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    grid = _grid(report)
+    tallest = [max(len(_bars(entry)) for entry in line if entry) for line in grid]
+    heights = [HEAD + BAR * bars for bars in tallest]
+    top, foot = 0.42, 0.36
+    total = sum(heights) + top + foot
+    style = {
+        "font.family": "DejaVu Sans",
+        "font.size": 8,
+        "svg.hashsalt": "lastlayer",
+        "text.color": INK,
+        "axes.edgecolor": "#BBBBBB",
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(WIDTH, total), facecolor="white")
+        FigureCanvasAgg(figure)
+        columns = max(len(line) for line in grid)
+        left, right, gap = 1.38, 0.12, 1.55
+        width = (WIDTH - left - right - gap * (columns - 1)) / columns
+        y = total - top
+        for line, height in zip(grid, heights, strict=True):
+            for column, entry in enumerate(line):
+                if entry is None:
+                    continue
+                inches = len(_bars(entry)) * BAR
+                x = left + column * (width + gap)
+                bottom = y - 0.40 - inches
+                box = (x / WIDTH, bottom / total, width / WIDTH, inches / total)
+                _panel(figure.add_axes(box), entry, inches)
+            y -= height
+        figure.text(
+            0.12 / WIDTH, 1 - 0.24 / total, "GB of logits processed per second (more is better)",
+            size=11, weight="bold", va="center",
+        )  # fmt: skip
+        figure.text(
+            1 - right / WIDTH, 1 - 0.24 / total, "dashed: the limit of memory, measured in turn",
+            size=8, color=COLOURS["limit"], ha="right", va="center",
+        )  # fmt: skip
+        figure.text(0.12 / WIDTH, 0.16 / total, report.place, size=7.5, color=FAINT, va="center")
+        buffer = io.BytesIO()
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(buffer, format=kind, dpi=200, facecolor="white", metadata=metadata)
+    return buffer.getvalue()
+
+
+def _grid(report: Report) -> list[list[Entry | None]]:
+    """Shapes downwards, tasks across; a single task fills the line with shapes."""
+    entries = report.entries
+    tasks = list(dict.fromkeys(e.measured.case.task for e in entries))
+    shapes = list(dict.fromkeys((e.measured.case.shape, e.measured.case.dtype) for e in entries))
+    found = {
+        (e.measured.case.shape, e.measured.case.dtype, e.measured.case.task): e for e in entries
+    }
+    if len(tasks) == 1:
+        line: list[Entry | None] = [*entries]
+        line += [None] * (len(line) % 2 if len(line) > 1 else 0)
+        return [line[start : start + 2] for start in range(0, len(line), 2)]
+    return [
+        [found.get((*shape, task)) for task in tasks[start : start + 2]]
+        for shape in shapes
+        for start in range(0, len(tasks), 2)
+    ]
+
+
+def _bars(entry: Entry) -> list[Row]:
+    """From the fastest down, without the limits."""
+    rows = [row for row in entry.rows if row.kind != "limit"]
+    return sorted(rows, key=lambda row: -row.gigabytes)
+
+
+def _panel(axes: Any, entry: Entry, inches: float) -> None:
+    rows, case = _bars(entry), entry.measured.case
+    limit = entry.limit_gigabytes
+    longest = max(limit, *(row.gigabytes for row in rows))
+    for place, row in enumerate(rows):
+        colour = COLOURS.get(row.timing.contestant.key, COLOURS["peer"])
+        ours = row.kind == "lastlayer"
+        axes.barh(place, row.gigabytes, height=0.72, color=colour, zorder=2)
+        axes.text(
+            row.gigabytes + longest * 0.012, place, gigabytes(row.gigabytes),
+            va="center", size=8, weight="bold" if ours else "normal", zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    axes.axvline(limit, color=COLOURS["limit"], lw=1.4, ls=(0, (4, 2)), zorder=3)
+    what = "read once" if entry.limit.contestant.key == "read" else "copied once"
+    axes.annotate(
+        f"{what}: {gigabytes(limit)}", (limit, 1), xycoords=("data", "axes fraction"),
+        xytext=(0, 2), textcoords="offset points", ha="center", va="bottom",
+        size=7.5, color=COLOURS["limit"],
+    )  # fmt: skip
+    axes.set_xlim(0, longest * 1.17)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [row.title for row in rows])
+    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_weight("bold" if row.kind == "lastlayer" else "normal")
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    axes.tick_params(axis="x", length=0, labelsize=7, labelcolor=FAINT, pad=2)
+    axes.xaxis.set_major_locator(_locator())
+    axes.grid(axis="x", color="#E6E6E6", lw=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.annotate(
+        case.title, (0, 1), xycoords="axes fraction", xytext=(0, 15), textcoords="offset points",
+        ha="left", va="bottom", size=9, weight="bold",
+    )  # fmt: skip
+
+
+def _locator() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5)

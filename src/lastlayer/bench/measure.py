@@ -1,0 +1,237 @@
+"""Takes the times: every contestant once a round, in an order that changes, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import os
+import random
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lastlayer.bench import cases
+from lastlayer.bench.cases import Case, Expected, Inputs
+from lastlayer.bench.contestants import LASTLAYER, LIMITS, Contestant, NotAvailableError, Prepared
+from lastlayer.bench.peers import PEERS
+
+PAUSE = 0.03  # seconds before a turn: OpenMP's idle threads spin that long, and would take part
+TURN = 0.01  # seconds: what is faster than that is called several times a turn
+FEWEST, MOST = 5, 100  # rounds, where the seconds decide
+Progress = Callable[[str, int, int], None]  # what is done, rounds done, rounds to do
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One contestant's times in one case, in seconds a call."""
+
+    contestant: Contestant
+    settings: str
+    samples: tuple[float, ...]  # one a round
+
+    @property
+    def quartiles(self) -> tuple[float, float, float]:
+        """Lower quartile, median and upper quartile."""
+        low, middle, high = np.percentile(self.samples, (25, 50, 75))
+        return float(low), float(middle), float(high)
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return self.quartiles[1]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case, the times of those who took part, and why others did not."""
+
+    case: Case
+    timings: tuple[Timing, ...]
+    left_out: tuple[tuple[Contestant, str], ...]
+
+    def timing(self, key: str) -> Timing | None:
+        """The timing of one contestant, where it took part."""
+        return next((t for t in self.timings if t.contestant.key == key), None)
+
+
+def contestants(peers: Sequence[str] = ()) -> tuple[Contestant, ...]:
+    """lastlayer, the peers of these names (all where none is named) and the limits."""
+    known = {peer.key: peer for peer in PEERS}
+    for name in peers:
+        if name not in known:
+            raise ValueError(f"{name!r} is no peer: choose from {', '.join(known)}")
+    chosen = [peer for peer in PEERS if not peers or peer.key in peers]
+    return (*LASTLAYER, *chosen, *LIMITS)
+
+
+def available_threads() -> int:
+    """As many as this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def use_threads(threads: int) -> Iterator[None]:
+    """The same number for all: for those who read it where they start, before they are imported."""
+    names = {
+        "LASTLAYER_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "NPROC": threads,  # XLA's own, and so JAX's
+    }
+    before = {name: os.environ.get(name) for name in names}
+    torch = sys.modules.get("torch")
+    torch_before = torch.get_num_threads() if torch else None
+    os.environ.update({name: str(number) for name, number in names.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if torch and torch_before:
+            torch.set_num_threads(torch_before)
+
+
+def measure(
+    case: Case,
+    takers: Sequence[Contestant],
+    threads: int,
+    *,
+    rounds: int | None = None,
+    seconds: float = 20.0,
+    progress: Progress = lambda *_: None,
+) -> Measured:
+    """Warm up, check every answer, and time all in turns.
+
+    Parameters
+    ----------
+    case : Case
+        What to compute.
+    takers : sequence of Contestant
+        Who computes it; those that can't do the task are passed over.
+    threads : int
+        For each of them.
+    rounds : int, optional
+        How many times each has its turn. By default as many as fill `seconds`, at least 5.
+    seconds : float, default 20
+        For the whole case, warm-up not counted.
+    progress : callable
+        Called with what is being done, and how many rounds of how many are done.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    RuntimeError
+        lastlayer itself, or a limit, fails or is wrong. A peer that does is left out, with why.
+    """
+    progress("inputs", 0, 0)
+    inputs = cases.make_inputs(case, threads)
+    right = cases.expected(inputs)
+    ready: list[tuple[Contestant, Prepared, int]] = []
+    left_out: list[tuple[Contestant, str]] = []
+    for contestant in takers:
+        if case.task not in contestant.tasks:
+            continue
+        progress(f"warming up {contestant.title}", 0, 0)
+        try:
+            prepared = prepare(contestant, inputs)
+            calls = _warm_up(prepared, right, case)
+        except NotAvailableError as reason:
+            if contestant.kind != "peer":
+                raise RuntimeError(f"{contestant.title}, {case.title}: {reason}") from reason
+            left_out.append((contestant, str(reason)))
+        else:
+            ready.append((contestant, prepared, calls))
+
+    if rounds is None:
+        rounds = _rounds_for(seconds, [(prepared, calls) for _, prepared, calls in ready])
+    samples: list[list[float]] = [[] for _ in ready]
+    shuffle = random.Random(0)
+    for number in range(rounds):
+        progress("timing", number, rounds)
+        for turn in shuffle.sample(range(len(ready)), len(ready)):
+            _, prepared, calls = ready[turn]
+            time.sleep(PAUSE)
+            samples[turn].append(_time(prepared.call, calls))
+    progress("timing", rounds, rounds)
+    timings = [
+        Timing(contestant, prepared.settings, tuple(times))
+        for (contestant, prepared, _), times in zip(ready, samples, strict=True)
+    ]
+    return Measured(case, tuple(timings), tuple(left_out))
+
+
+def prepare(contestant: Contestant, inputs: Inputs) -> Prepared:
+    """A contestant with these inputs; whatever fails becomes a NotAvailableError in one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return contestant.prepare(inputs)
+    except NotAvailableError:
+        raise
+    except ModuleNotFoundError as error:
+        raise NotAvailableError(f"{error.name or error} is not installed") from error
+    except Exception as error:  # a peer's failure is its own, the others go on
+        raise NotAvailableError(f"not available: {one_line(error)}") from error
+
+
+def warm(prepared: Prepared, calls: int = 2) -> Any:
+    """The result of a call after those that load and compile."""
+    try:
+        with warnings.catch_warnings():  # what a compiler has to say about itself
+            warnings.simplefilter("ignore")
+            for _ in range(calls - 1):
+                prepared.call()
+            return prepared.call()
+    except Exception as error:  # as above
+        raise NotAvailableError(f"not available: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and first line, without the folders of this machine."""
+    lines = str(error).strip().splitlines() or [""]
+    text = re.sub(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.+@~-]+){2,}", "…", lines[0])
+    return f"{type(error).__name__}: {text[:160]}".rstrip(": ")
+
+
+def _warm_up(prepared: Prepared, right: Expected, case: Case) -> int:
+    """Checks the answer; how many calls make a turn."""
+    outcome = prepared.outcome(warm(prepared))
+    wrong = cases.fault(outcome, right, case) if outcome is not None else None
+    if wrong:
+        raise NotAvailableError(f"wrong: {wrong}")
+    once = _time(prepared.call, 1)
+    return max(1, math.ceil(TURN / max(once, 1e-7))) if once < TURN else 1
+
+
+def _rounds_for(seconds: float, ready: Sequence[tuple[Prepared, int]]) -> int:
+    a_round = sum(_time(prepared.call, calls) * calls + PAUSE for prepared, calls in ready)
+    return max(FEWEST, min(MOST, int(seconds / max(a_round, 1e-6))))
+
+
+def _time(call: Callable[[], Any], calls: int) -> float:
+    """Seconds a call. The collector waits, and the last result is let go after the clock."""
+    gc.collect(0)
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        for _ in range(calls):
+            result = call()
+        elapsed = time.perf_counter() - start
+        del result
+    finally:
+        gc.enable()
+    return elapsed / calls

@@ -1,0 +1,80 @@
+"""The command ``lastlayer``: where a run starts, and where every error becomes one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+# What is known of a verb without importing its file, where heavy packages may follow.
+VERBS = {
+    "demo": "Train a last layer on real handwritten digits, in seconds.",
+    "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
+    "bench": "Measure lastlayer beside its peers and the limits of memory.",
+}
+
+# Packages of the extra "cli", by the name they are imported under.
+EXTRA = {"click", "rich", "matplotlib", "sklearn"}
+
+INTERRUPTED = 130  # what shells expect of a process ended by Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        In place of ``sys.argv[1:]``.
+
+    Raises
+    ------
+    SystemExit
+        Always: 0, 1 for what went wrong, 2 for what was asked wrongly, 130 for Ctrl-C.
+    """
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA:
+            raise
+        status = _fail(f"{package} is not installed: pip install 'lastlayer[cli]'")
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 1
+        else:
+            status = _fail(
+                ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+            )
+    sys.exit(status)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import click
+
+    from lastlayer.cli.group import group
+
+    try:
+        result = group.main(
+            None if arguments is None else list(arguments),
+            prog_name="lastlayer",
+            standalone_mode=False,
+        )
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "lastlayer"
+        return _fail(f"{error.format_message()} (see {command} --help)", command, 2)
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except click.Abort:  # click's own word for Ctrl-C
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, command: str = "lastlayer", status: int = 1) -> int:
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    return status

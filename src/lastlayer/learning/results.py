@@ -1,0 +1,119 @@
+"""What the demonstration leaves on disk; each file is whole or absent."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lastlayer import __version__
+from lastlayer.learning.demo import Epoch, Scores, Training
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOTE = (
+    "before and after are measured on the test part, which neither the gradient nor the choice of "
+    "the epoch has seen; training stopped by the validation part; losses in the history are in nats"
+)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that takes the place of `path` once it is complete, and not before.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to be. What was there stays until the new one is whole.
+    content : bytes
+        What is to be in it.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to; nothing of the new file is left behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """What `numpy.save` writes."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def metrics_json(
+    training: Training,
+    *,
+    seed: int,
+    before: Scores,
+    after: Scores,
+    seconds: Mapping[str, float],
+) -> bytes:
+    """What is known about a training, as strict JSON.
+
+    Parameters
+    ----------
+    training : Training
+        Gives the history (losses in nats) and the settings.
+    seed : int
+        Of the split.
+    before, after : Scores
+        Of the untrained and the trained layer on the test part.
+    seconds : mapping of str to float
+        What took how long.
+
+    Returns
+    -------
+    bytes
+        UTF-8 text.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite, which JSON does not have.
+    """
+    metrics = {
+        "before": asdict(before),
+        "after": asdict(after),
+        "note": NOTE,
+        "best_epoch": training.best_epoch,
+        "stopped_early": training.stopped_early,
+        "settings": {**training.settings, "split_seed": seed},
+        "versions": {
+            "lastlayer": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "numba", "scikit-learn")},
+        },
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "history": _columns(training.history),
+    }
+    return (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _columns(history: list[Epoch]) -> dict[str, list[Any]]:
+    rows = [asdict(epoch) for epoch in history]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {"epoch": columns.pop("number"), **columns}

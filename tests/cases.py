@@ -1,0 +1,96 @@
+"""One table of cases that every front-end is tested on: name → (logits, labels, options).
+
+Logits are float64 here; a test casts them to the dtype it is about, and the exact result is
+computed from what the cast left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+INF = float("inf")
+
+
+def _rows(seed: int, rows: int, classes: int, spread: float) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, classes)) * spread, rng.integers(0, classes, rows)
+
+
+def _soft(seed: int, rows: int, classes: int) -> Any:
+    return np.random.default_rng(seed).dirichlet(np.full(classes, 0.5), rows).astype(np.float32)
+
+
+def _one_hot(labels: Any, classes: int) -> Any:
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def _masked_blocks() -> Any:
+    logits = np.random.default_rng(5).normal(size=(3, 5000)) * 2
+    logits[:, :2500] = -INF  # the whole of the first block that a kernel sums, and more
+    logits[1, 4000:] = -INF
+    return logits
+
+
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "the tutorial's batch, in hartleys": (
+        np.log([[0.5, 0.2, 0.3], [0.8, 0.1, 0.1]]), [0, 0], {"base": 10.0},
+    ),
+    "a confident row": ([[20.0, 0.0, 1.0, 2.0]], [0], {}),
+    "a confident row, one-hot": ([[20.0, 0.0, 1.0, 2.0]], [[1.0, 0.0, 0.0, 0.0]], {}),
+    "a confident row, scored as wrong": ([[20.0, 0.0, 1.0, 2.0]], [2], {}),
+    "a lead of 80": ([[80.0, 0.0, -1.0], [-80.0, 0.0, -2.0]], [0, 1], {}),
+    "a lead of 80 in many classes": (np.eye(1, 300) * 80, [0], {}),
+    "an offset of 1e4": (1e4 + np.array([[3.0, 1.0, -2.0], [0.0, 5.0, 1.0]]), [0, 2], {}),
+    "an offset of -1e4": (-1e4 + np.array([[3.0, 1.0, -2.0], [0.0, 5.0, 1.0]]), [0, 2], {}),
+    "an offset of 1e8, a tie": (np.full((2, 4), 1e8), [0, 3], {}),
+    "ties at the top": ([[7.0, 7.0, 7.0, -3.0], [7.0, 7.0, 7.0, -3.0]], [1, 3], {}),
+    "ties, soft": ([[7.0, 7.0, 7.0, -3.0]], [[0.5, 0.25, 0.25, 0.0]], {}),
+    "one class": ([[3.5], [-2.0]], [0, 0], {}),
+    "two classes": ([[3.5, -1.0], [-2.0, 40.0]], [0, 0], {}),
+    "ten classes": (*_rows(1, 130, 10, 3.0), {}),
+    "sixty-four classes": (*_rows(2, 70, 64, 5.0), {}),
+    "sixty-five classes": (*_rows(3, 5, 65, 5.0), {}),
+    "a thousand classes": (*_rows(4, 4, 1000, 8.0), {}),
+    "several blocks of classes": (*_rows(5, 3, 5000, 4.0), {}),
+    "rising maxima across blocks": (np.linspace(-30, 30, 9000)[None], [8999], {}),
+    "falling maxima across blocks": (np.linspace(30, -30, 9000)[None], [0], {}),
+    "masked classes": ([[1.0, -INF, 2.0, -INF], [-INF, -INF, 0.0, 1.0]], [0, 2], {}),
+    "masked blocks": (_masked_blocks(), [2600, 3000, 4999], {}),
+    "all but the label masked": ([[-INF, 4.0, -INF]], [1], {}),
+    "gradients below the normal numbers": ([[0.0, -95.0, -100.0, -103.0]], [0], {}),
+    "soft targets": (_rows(6, 9, 7, 3.0)[0], _soft(6, 9, 7), {}),
+    "soft targets, many classes": (_rows(7, 3, 3000, 3.0)[0], _soft(7, 3, 3000), {}),
+    "one-hot, many classes": (_rows(8, 3, 300, 9.0)[0], _one_hot([0, 7, 299], 300), {}),
+    "label smoothing": (*_rows(9, 6, 5, 4.0), {"label_smoothing": 0.1}),
+    "label smoothing, many classes": (*_rows(10, 3, 2500, 4.0), {"label_smoothing": 0.1}),
+    "all smoothing": (*_rows(11, 4, 6, 2.0), {"label_smoothing": 1.0}),
+    "class weights": (*_rows(12, 5, 4, 3.0), {"class_weight": [0.5, 2.0, 0.0, 1.5]}),
+    "sample weights": (*_rows(13, 4, 5, 3.0), {"sample_weight": [0.5, 0.0, 2.0, 7.0]}),
+    "z-loss": (*_rows(14, 5, 6, 3.0), {"z_loss": 1e-2}),
+    "z-loss, many classes": (*_rows(15, 3, 200, 3.0), {"z_loss": 1e-4}),
+    "soft-cap": (*_rows(16, 5, 6, 20.0), {"softcap": 15.0}),
+    "soft-cap, many classes": (*_rows(17, 3, 300, 40.0), {"softcap": 30.0}),
+    "a low temperature": (*_rows(18, 5, 6, 3.0), {"temperature": 0.25}),
+    "a high temperature at an offset": (
+        1e4 + _rows(19, 5, 6, 3.0)[0], [1] * 5, {"temperature": 7.0},
+    ),
+    "bits": (*_rows(20, 5, 6, 3.0), {"base": 2.0}),
+    "everything at once": (
+        *_rows(21, 6, 8, 6.0),
+        {
+            "class_weight": np.linspace(0.2, 2.0, 8), "sample_weight": np.linspace(0.1, 3.0, 6),
+            "label_smoothing": 0.05, "z_loss": 1e-3, "softcap": 20.0, "temperature": 1.7,
+            "base": 2.0,
+        },
+    ),
+    "everything at once, soft, many classes": (
+        _rows(22, 3, 130, 6.0)[0], _soft(22, 3, 130),
+        {
+            "class_weight": np.linspace(0.2, 2.0, 130), "sample_weight": [0.4, 1.0, 2.0],
+            "label_smoothing": 0.05, "z_loss": 1e-3, "softcap": 20.0, "temperature": 1.7,
+            "base": 10.0,
+        },
+    ),
+}  # fmt: skip

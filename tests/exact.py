@@ -1,0 +1,85 @@
+"""The contract's formulas in 300-bit arithmetic: what every number is compared with.
+
+Written from the definitions, with none of the library's code: softmax, its logarithm, the loss and
+its gradient by the chain rule, one Python loop a row. Slow, and only as long as it must be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+
+mp.mp.prec = 300
+
+
+def effective(x: Any, softcap: Any, temperature: Any) -> tuple[Any, Any]:
+    """A logit as the softmax sees it, and the derivative of that."""
+    x, temperature = mp.mpf(float(x)), mp.mpf(float(temperature))
+    if softcap is None:
+        return x / temperature, 1 / temperature
+    cap = mp.mpf(float(softcap))
+    return cap * mp.tanh(x / cap) / temperature, mp.sech(x / cap) ** 2 / temperature
+
+
+def log_softmax(z: list[Any]) -> tuple[list[Any], Any]:
+    """Logarithms of the probabilities, and logsumexp."""
+    m = max(z)
+    lse = m + mp.log(mp.fsum(mp.e ** (v - m) for v in z))
+    return [v - lse for v in z], lse
+
+
+def row(
+    logits: Any,
+    target: Any,
+    *,
+    class_weight: Any = None,
+    sample_weight: float = 1.0,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    base: float = float(np.e),
+) -> tuple[Any, list[Any]]:
+    """Loss and gradient of one sample; `target` is a class index or a distribution."""
+    pairs = [effective(v, softcap, temperature) for v in logits]
+    z, slope = [p[0] for p in pairs], [p[1] for p in pairs]
+    classes = len(z)
+    if np.ndim(target) == 0:
+        t = [mp.mpf(int(j == target)) for j in range(classes)]
+    else:
+        t = [mp.mpf(float(v)) for v in target]
+    smoothing, weight = mp.mpf(float(label_smoothing)), mp.mpf(float(sample_weight))
+    a = [(1 - smoothing) * v + smoothing / classes for v in t]
+    if class_weight is not None:
+        a = [v * mp.mpf(float(w)) for v, w in zip(a, class_weight, strict=True)]
+    log_p, lse = log_softmax(z)
+    # the library's default base is the float64 nearest to e: nats
+    log_base = mp.mpf(1) if base == float(np.e) else mp.log(mp.mpf(float(base)))
+    zeta, total = mp.mpf(float(z_loss)), mp.fsum(a)
+    terms = [-v * lp for v, lp in zip(a, log_p, strict=True) if v != 0]
+    loss = weight * (mp.fsum(terms) / log_base + zeta * lse**2)
+    gradient = [
+        weight * d * ((total * mp.e**lp - v) / log_base + 2 * zeta * lse * mp.e**lp)
+        for v, lp, d in zip(a, log_p, slope, strict=True)
+    ]
+    return loss, gradient
+
+
+def binary(z: Any, target: Any, pos_weight: Any = 1.0, label_smoothing: Any = 0.0) -> Any:
+    """Loss and derivative of one sigmoid output."""
+    z = mp.mpf(float(z))
+    smoothing = mp.mpf(float(label_smoothing))
+    t = (1 - smoothing) * mp.mpf(float(target)) + smoothing / 2
+    yes, no = mp.mpf(float(pos_weight)) * t, 1 - t
+    p, q = 1 / (1 + mp.e**-z), 1 / (1 + mp.e**z)
+    return -yes * mp.log(p) - no * mp.log(q), no * p - yes * q
+
+
+def relative_error(value: Any, exact: Any) -> float:
+    """|value − exact| / |exact|; 0 where both are 0, infinity where only the exact one is."""
+    value = mp.mpf(float(value))
+    if exact == 0:
+        return 0.0 if value == 0 else float("inf")
+    return float(abs(value - exact) / abs(exact))

@@ -1,0 +1,125 @@
+"""Every case on every front-end, in every dtype, against 300-bit arithmetic."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import ml_dtypes
+import mpmath as mp
+import numpy as np
+import pytest
+from cases import CASES
+from exact import relative_error, row
+from frontends import FRONT_ENDS, numpy_kernels
+
+import lastlayer as ll
+
+# DESIGN's bounds: relative error of a loss and of a gradient
+BOUNDS = {"float32": (5e-6, 8e-6), "float64": (2e-14, 2e-14)}
+TINY = {"float32": 2.0**-149, "float64": 2.0**-1074}
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+@cache
+def expected(name: str, dtype: str) -> tuple[list[Any], list[Any]]:
+    logits, labels, options = CASES[name]
+    x = np.asarray(logits, dtype=DTYPES[dtype])
+    samples = options.get("sample_weight", np.ones(len(x)))
+    shared = {k: v for k, v in options.items() if k != "sample_weight"}
+    rows = [
+        row(v, y, sample_weight=s, **shared) for v, y, s in zip(x, labels, samples, strict=True)
+    ]
+    return [r[0] for r in rows], [r[1] for r in rows]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_losses_and_gradients_are_within_the_bounds(front_end: str, name: str, dtype: str) -> None:
+    logits, labels, options = CASES[name]
+    x = np.asarray(logits, dtype=DTYPES[dtype])
+    losses, gradients = expected(name, dtype)
+    loss, gradient = FRONT_ENDS[front_end](x, labels, reduction="none", **options)
+    loss_bound, gradient_bound = BOUNDS[dtype]
+    for value, exact in zip(loss, losses, strict=True):
+        assert abs(mp.mpf(float(value)) - exact) <= loss_bound * abs(exact) + TINY[dtype]
+
+    plain = np.ndim(labels[0]) == 0 and not {"label_smoothing", "z_loss"} & set(options)
+    for i, (got, exact) in enumerate(zip(gradient, gradients, strict=True)):
+        largest = max(abs(v) for v in exact)
+        for j, (value, right) in enumerate(zip(got, exact, strict=True)):
+            # an entry of a class that carries less than 1e-6, or one between two terms that
+            # cancel, is right to the precision of the row
+            entry = abs(right) >= 1e-6 * largest or (plain and j == labels[i])
+            of = abs(right) if plain and entry else max(abs(right), largest)
+            assert abs(mp.mpf(float(value)) - right) <= gradient_bound * of + TINY[dtype], (i, j)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16], ids=["float16", "bfloat16"])
+@pytest.mark.parametrize("name", CASES)
+def test_half_precision_is_widened_on_load_and_rounded_once(name: str, dtype: Any) -> None:
+    logits, labels, options = CASES[name]
+    with np.errstate(over="ignore"):
+        x = np.asarray(logits, dtype=dtype)
+    if np.isinf(x.astype(np.float64)).any(where=np.isfinite(logits)):
+        x = np.clip(np.asarray(logits), -6e4, 6e4).astype(dtype)
+    loss, gradient = numpy_kernels(x, labels, reduction="none", **options)
+    wide_loss, wide_gradient = numpy_kernels(
+        x.astype(np.float32), labels, reduction="none", **options
+    )
+    assert loss.dtype == np.float32
+    assert gradient.dtype == dtype
+    np.testing.assert_array_equal(loss, wide_loss)
+    np.testing.assert_array_equal(gradient, wide_gradient.astype(dtype))
+
+
+def test_the_confident_row_of_the_issue() -> None:
+    exact = mp.mpf("2.2893929542622445e-08")
+    for dtype, bound in ((np.float32, 5e-6), (np.float64, 2e-14)):
+        x = np.array([[20.0, 0.0, 1.0, 2.0]], dtype)
+        loss, gradient = ll.cross_entropy_with_grad(x, [0])
+        assert relative_error(loss, exact) < bound
+        assert relative_error(gradient[0, 0], mp.expm1(-exact)) < bound
+        assert relative_error(-gradient[0, 1:].astype(np.float64).sum(), mp.expm1(-exact)) < bound
+
+
+def ulps(value: Any, exact: Any) -> float:
+    return float(abs(mp.mpf(float(value)) - exact) / mp.mpf(float(np.spacing(np.float32(exact)))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_million_classes_are_within_two_units_in_the_last_place(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal((1, 1_000_003)) * (1, 5, 20)[seed]).astype(np.float32)
+    label = int(rng.integers(x.size))
+    e = np.exp(x[0].astype(np.longdouble) - x.max())  # 64 bits of mantissa: ample for 24
+    exact = mp.mpf(float(x.max())) - mp.mpf(float(x[0, label])) + mp.log(mp.mpf(str(e.sum())))
+    loss, gradient = ll.cross_entropy_with_grad(x, [label], reduction="none")
+    assert ulps(loss[0], exact) <= 2
+    assert abs(gradient.astype(np.float64).sum()) < 8e-6
+
+
+def test_losses_of_every_size_from_1e_37_to_1e4() -> None:
+    sizes = np.geomspace(1e-37, 1e4, 200)
+    # the lead that gives each loss, from log1p(exp(−lead)) = loss
+    leads = np.array([float(-mp.log(mp.expm1(mp.mpf(s)))) for s in sizes], dtype=np.float32)
+    for classes in (2, 100):
+        x = np.full((200, classes), -np.inf, dtype=np.float32)
+        x[:, 0], x[:, -1] = leads, 0.0
+        loss, gradient = ll.cross_entropy_with_grad(x, np.zeros(200, int), reduction="none")
+        for lead, value, slope in zip(leads, loss, gradient[:, 0], strict=True):
+            z = mp.mpf(float(lead))
+            assert relative_error(value, mp.log1p(mp.e**-z)) < 5e-6
+            assert relative_error(slope, -1 / (1 + mp.e**z)) < 8e-6
+
+
+def test_float64_losses_of_every_size_from_1e_300_to_1e300() -> None:
+    leads = np.concatenate([np.linspace(-700, 690, 300), [-1e300, -1e10]])
+    x = np.stack([leads, np.zeros_like(leads)], axis=1)
+    loss, gradient = ll.cross_entropy_with_grad(x, np.zeros(len(x), int), reduction="none")
+    for lead, value, slope in zip(leads, loss, gradient[:, 0], strict=True):
+        z = mp.mpf(float(lead))
+        exact = mp.log1p(mp.e**-z) if z > -1e5 else -z
+        assert relative_error(value, exact) < 2e-14
+        assert relative_error(slope, -1 / (1 + mp.e**z) if z > -1e5 else mp.mpf(-1)) < 2e-14

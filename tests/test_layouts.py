@@ -1,0 +1,196 @@
+"""The result is the same to the last bit whatever the layout, the batch or the memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import lastlayer as ll
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "smoothed": {"label_smoothing": 0.1},
+    "capped": {"softcap": 12.0, "temperature": 1.5, "z_loss": 1e-3},
+}
+CLASSES = (2, 10, 64, 65, 300, 4100)
+
+
+def problem(rows: int, classes: int, dtype: Any = np.float32) -> tuple[Any, Any]:
+    rng = np.random.default_rng(rows * classes)
+    return (rng.normal(size=(rows, classes)) * 4).astype(dtype), rng.integers(0, classes, rows)
+
+
+def strided(x: Any) -> Any:
+    wide = np.full((x.shape[0] * 2, x.shape[1] * 3), np.nan, x.dtype)
+    wide[::2, ::3] = x
+    return wide[::2, ::3]
+
+
+def row_strided(x: Any) -> Any:
+    wide = np.full((x.shape[0], x.shape[1] + 5), np.nan, x.dtype)
+    wide[:, :-5] = x
+    return wide[:, :-5]
+
+
+def backwards(x: Any) -> Any:
+    return x[::-1, ::-1].copy()[::-1, ::-1]
+
+
+def read_only(x: Any) -> Any:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def byte_swapped(x: Any) -> Any:
+    return x.astype(x.dtype.newbyteorder())
+
+
+def unaligned(x: Any) -> Any:
+    raw = np.empty(x.nbytes + 1, np.uint8)
+    moved = raw[1:].view(x.dtype).reshape(x.shape)
+    moved[...] = x
+    return moved
+
+
+def broadcast(x: Any) -> Any:
+    return np.broadcast_to(x[:1], x.shape)
+
+
+LAYOUTS = {
+    f.__name__: f
+    for f in (
+        np.asfortranarray,
+        strided,
+        row_strided,
+        backwards,
+        read_only,
+        byte_swapped,
+        unaligned,
+    )
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_layout_gives_the_same_bits(layout: str, classes: int, options: str) -> None:
+    x, y = problem(150 if classes < 1000 else 20, classes)
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none", **OPTIONS[options])
+    other = LAYOUTS[layout](x)
+    before = other.copy()
+    got, slope = ll.cross_entropy_with_grad(other, y, reduction="none", **OPTIONS[options])
+    np.testing.assert_array_equal(got, loss)
+    np.testing.assert_array_equal(slope, gradient)
+    np.testing.assert_array_equal(other, before)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_in_place_and_into_out_give_the_same_bits(classes: int) -> None:
+    x, y = problem(70, classes)
+    loss, gradient = ll.cross_entropy_with_grad(x, y)
+    for make in (np.array, np.asfortranarray, strided, row_strided):
+        out = make(np.full_like(x, np.nan))
+        got, result = ll.cross_entropy_with_grad(x, y, out=out)
+        assert result is out
+        assert got == loss
+        np.testing.assert_array_equal(out, gradient)
+        own = make(x.copy())
+        got, result = ll.cross_entropy_with_grad(own, y, out=own)
+        assert got == loss
+        np.testing.assert_array_equal(own, gradient)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_any_split_into_batches_gives_the_same_bits(classes: int) -> None:
+    x, y = problem(131, classes)
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
+    for step in (1, 7, 64, 100):
+        for lo in range(0, len(x), step):
+            part = slice(lo, lo + step)
+            got, slope = ll.cross_entropy_with_grad(x[part], y[part], reduction="none")
+            np.testing.assert_array_equal(got, loss[part])
+            np.testing.assert_array_equal(slope, gradient[part])
+
+
+@pytest.mark.parametrize("classes", [3, 21, 70])
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -3])
+def test_the_class_axis_may_be_any(classes: int, axis: int) -> None:
+    shape = [2, 3, 5, 4]
+    shape[axis] = classes
+    rng = np.random.default_rng(axis % 4)
+    x = rng.normal(size=shape).astype(np.float32)
+    rows = [n for a, n in enumerate(shape) if a != axis % 4]
+    y = rng.integers(0, classes, rows)
+    weight = rng.random(rows)
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    loss, gradient = ll.cross_entropy_with_grad(last, y, sample_weight=weight, reduction="none")
+    got, slope = ll.cross_entropy_with_grad(x, y, axis=axis, sample_weight=weight, reduction="none")
+    np.testing.assert_array_equal(got, loss)
+    np.testing.assert_array_equal(slope, np.moveaxis(gradient, -1, axis))
+
+
+def test_axes_that_no_two_strides_can_walk() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 4, 5, 6, 7)).astype(np.float32).transpose(3, 1, 0, 2, 4)[:, ::2]
+    y = rng.integers(0, 7, x.shape[:-1])
+    soft = np.eye(7, dtype=np.float32)[y].transpose(1, 0, 2, 3, 4).copy().transpose(1, 0, 2, 3, 4)
+    loss, gradient = ll.cross_entropy_with_grad(x.copy(), y, reduction="none")
+    for labels in (y, soft):
+        got, slope = ll.cross_entropy_with_grad(x, labels, reduction="none")
+        np.testing.assert_allclose(got, loss, rtol=3e-7)
+        np.testing.assert_allclose(slope, gradient, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(ll.cross_entropy_with_grad(x, y, reduction="none")[1], gradient)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+def test_memory_mapped_logits(tmp_path: Path, dtype: Any) -> None:
+    x, y = problem(50, 100, dtype)
+    path = tmp_path / "logits.bin"
+    x.tofile(path)
+    mapped = np.memmap(path, dtype=dtype, mode="r", shape=x.shape)
+    loss, gradient = ll.cross_entropy_with_grad(mapped, y)
+    expected_loss, expected = ll.cross_entropy_with_grad(x, y)
+    assert loss == expected_loss
+    assert type(gradient) is np.ndarray
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+@pytest.mark.parametrize("classes", [9, 100])
+def test_soft_targets_may_have_any_dtype_and_layout(dtype: Any, classes: int) -> None:
+    x, y = problem(40, classes)
+    target = np.eye(classes)[y].astype(dtype)
+    loss, gradient = ll.cross_entropy_with_grad(x, target.astype(np.float32), reduction="none")
+    for make in (np.array, np.asfortranarray, strided, byte_swapped, read_only):
+        got, slope = ll.cross_entropy_with_grad(x, make(target), reduction="none")
+        np.testing.assert_array_equal(got, loss)
+        np.testing.assert_array_equal(slope, gradient)
+
+
+def test_broadcast_logits_are_read_where_they_are() -> None:
+    x, y = problem(40, 12)
+    np.testing.assert_array_equal(
+        ll.cross_entropy(broadcast(x), y, reduction="none"),
+        ll.cross_entropy(broadcast(x).copy(), y, reduction="none"),
+    )
+
+
+def test_more_than_two_to_the_31_bytes_are_addressed() -> None:
+    # 2^31 + elements as far as strides go, without the memory: rows far apart in a sparse mapping
+    import mmap
+
+    row, rows = 1 << 20, 2600
+    with mmap.mmap(-1, rows * row * 4) as memory:
+        x = np.frombuffer(memory, np.float32).reshape(rows, row)[:, :70]
+        rng = np.random.default_rng(0)
+        x[0], x[-1] = rng.normal(size=(2, 70))
+        y = rng.integers(0, 70, rows)
+        loss = ll.cross_entropy(x[[0, -1]].copy(), y[[0, -1]], reduction="none")
+        far = ll.cross_entropy(x, y, reduction="none")
+        np.testing.assert_array_equal(far[[0, -1]], loss)
+        del x
