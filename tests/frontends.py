@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import lastlayer as ll
-from lastlayer import contract, reference
+from lastlayer import reference
+from lastlayer.problem import softmax_problem
 
 DEFAULTS = {
     "axis": -1,
@@ -36,7 +37,7 @@ def numpy_kernels(logits: Any, labels: Any, **options: Any) -> tuple[Any, Any]:
 
 def numpy_reference(logits: Any, labels: Any, **options: Any) -> tuple[Any, Any]:
     """The plain NumPy mathematics, in float64 whatever the input."""
-    problem = contract.softmax_problem(
+    problem = softmax_problem(
         np.asarray(logits, dtype=np.float64), labels, **{**DEFAULTS, **options}
     )
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 import lastlayer as ll
 from lastlayer import reference
 from lastlayer.cli import explain as cli
-from lastlayer.contract import softmax_problem
 from lastlayer.learning import explain_en, explain_rows, explain_text, explain_zh
 from lastlayer.learning.explain_view import number, view
+from lastlayer.problem import softmax_problem
 
 BATCH = np.log([[0.5, 0.2, 0.3], [0.8, 0.1, 0.1]])
 KEYS = [

@@ -1,4 +1,4 @@
-"""softmax, log_softmax and logsumexp: right to the last digits, whatever the axis and the memory."""
+"""softmax, log_softmax, logsumexp: right to the last digits, whatever the axis and the memory."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ BFLOAT = ml_dtypes.bfloat16
 CLASSES = [1, 2, 10, 64, 65, 1000, 5000]
 PAIRS = [(ll.softmax, scipy.special.softmax), (ll.log_softmax, scipy.special.log_softmax)]
 FUNCTIONS = [ll.softmax, ll.log_softmax, ll.logsumexp]
+SCIPY = 1e-15  # what SciPy itself is wrong by where a logarithm is nearly 0
 HALF_UNIT = {np.float16: 2.0**-11, BFLOAT: 2.0**-8, np.float32: 2.0**-24, np.float64: 2.0**-53}
 
 
@@ -87,7 +88,7 @@ def test_many_classes_agree_with_scipy(classes, dtype, near):
     x = scores(70, classes, dtype=dtype)
     wide = x.astype(np.float64)
     for ours, theirs in PAIRS:
-        np.testing.assert_allclose(ours(x), theirs(wide, axis=-1), rtol=near)
+        np.testing.assert_allclose(ours(x), theirs(wide, axis=-1), rtol=near, atol=SCIPY)
     lse = ll.logsumexp(x)
     assert lse.dtype == dtype
     np.testing.assert_allclose(lse, scipy.special.logsumexp(wide, axis=-1), rtol=near, atol=near)
@@ -126,13 +127,13 @@ def test_every_axis_agrees_with_scipy(axis, order):
     x = np.asarray(scores(5, 6, 7), order=order)
     for ours, theirs in PAIRS:
         expected = theirs(x, axis=axis)
-        np.testing.assert_allclose(ours(x, axis), expected, rtol=1e-13)
+        np.testing.assert_allclose(ours(x, axis), expected, rtol=1e-13, atol=SCIPY)
         out = np.full((10, 6, 7), 7.0)[::2]
         assert ours(x, axis, out=out) is out
-        np.testing.assert_allclose(out, expected, rtol=1e-13)
+        assert np.array_equal(out, ours(x, axis))
         inside = np.array(x, order=order)
         assert ours(inside, axis, out=inside) is inside
-        np.testing.assert_allclose(inside, expected, rtol=1e-13)
+        assert np.array_equal(inside, out)
     for keepdims in (False, True):
         lse = ll.logsumexp(x, axis, keepdims=keepdims)
         expected = scipy.special.logsumexp(x, axis=axis, keepdims=keepdims)

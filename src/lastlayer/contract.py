@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import operator
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Reduction = Literal["mean", "sum", "none"]
-Empty = Literal["nan", "zero", "raise"]
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 FRONT_ENDS = {"torch": "lastlayer.torch", "jax": "lastlayer.jax", "jaxlib": "lastlayer.jax"}
@@ -31,6 +29,12 @@ class LabelError(ValueError):
 
 
 # --------------------------------------------------------------------------- arrays
+
+
+@cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """`dtype.name`, which takes NumPy longer than a small batch takes the kernel."""
+    return dtype.name
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -58,15 +62,20 @@ def as_scores(value: Any, name: str = "x") -> Array:
     return _floating(array, name)
 
 
-def as_logits(value: Any, axis: int, name: str = "logits") -> tuple[Array, int]:
-    """Floating logits with at least one class, and their class axis as a number from 0."""
+def as_outputs(value: Any, name: str = "logits") -> Array:
+    """Floating raw outputs of any shape."""
     array = as_array(value, name)
     if array.dtype.kind in "iub":
         raise TypeError(
             f"{name} must be floating ({', '.join(FLOATING)}), not {array.dtype}: were logits and "
             f"labels swapped? Scores that are whole numbers: {name}.astype(float)"
         )
-    array = _floating(array, name)
+    return _floating(array, name)
+
+
+def as_logits(value: Any, axis: int, name: str = "logits") -> tuple[Array, int]:
+    """Floating logits with at least one class, and their class axis as a number from 0."""
+    array = as_outputs(value, name)
     if array.ndim == 0:
         raise ValueError(f"{name} needs a class axis: a single number has shape ()")
     axis = as_axis(axis, array)
@@ -86,8 +95,18 @@ def as_axis(axis: Any, array: Array) -> int:
     return number % array.ndim
 
 
+def loss_dtype(logits: Array) -> np.dtype[Any]:
+    """Dtype of a loss a row, and of the arithmetic within it: never half precision."""
+    return np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # either byte order
+
+
+def last(array: Array, axis: int) -> Array:
+    """A view with the axis, counted from 0, moved to the end."""
+    return array if axis == array.ndim - 1 else np.moveaxis(array, axis, -1)
+
+
 def _floating(array: Array, name: str) -> Array:
-    if array.dtype.name not in FLOATING:
+    if dtype_name(array.dtype) not in FLOATING:
         raise TypeError(f"{name} must be floating ({', '.join(FLOATING)}), not {array.dtype}")
     return array
 
@@ -124,6 +143,12 @@ def as_out(
     return out
 
 
+def first_bad(bad: Array, array: Array) -> tuple[str, Any]:
+    """The place, as "[3, 0]", and the value of the first element that a mask marks."""
+    where = np.unravel_index(int(bad.argmax()), array.shape)
+    return f"[{', '.join(map(str, where))}]" if where else "", array[where]
+
+
 def _same_memory(a: Array, b: Array) -> bool:
     return a.ctypes.data == b.ctypes.data and a.strides == b.strides
 
@@ -155,7 +180,7 @@ def as_labels(
                 f"classes along axis {axis}: class indices have shape {rows}{hint}"
             )
         return _class_indices(array, classes, ignore_index), None
-    if array.dtype.name not in FLOATING:
+    if dtype_name(array.dtype) not in FLOATING:
         raise TypeError(
             "labels must be integers (class indices) or floating (distributions), "
             f"not {array.dtype}"
@@ -176,25 +201,51 @@ def _class_indices(labels: Array, classes: int, ignore_index: int) -> Indices:
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
         if bad.any():
-            where = np.unravel_index(int(bad.argmax()), labels.shape)
-            position = ", ".join(map(str, where))
+            place, value = first_bad(bad, labels)
             raise LabelError(
-                f"labels[{position}] = {labels[where]} is outside [0, {classes}) and is not "
+                f"labels{place} = {value} is outside [0, {classes}) and is not "
                 f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
                 f"name none of the C = {classes} classes"
             )
     return np.ascontiguousarray(labels, dtype=np.int64).reshape(-1)
 
 
+def as_binary_labels(labels: Any, logits: Array, ignore_index: int) -> tuple[Array, Array | None]:
+    """Targets of sigmoid outputs, in [0, 1] or 0 and 1, and which of them are ignored, if any."""
+    target = as_array(labels, "labels")
+    if target.shape != logits.shape:
+        raise ValueError(
+            f"labels have shape {target.shape}, and logits {logits.shape}: one label an output"
+        )
+    ignored = None
+    if target.dtype.kind in "iub":
+        bad = (target != 0) & (target != 1)
+        if bad.any():
+            ignored = bad & (target == ignore_index)
+            bad &= ~ignored
+    elif dtype_name(target.dtype) in FLOATING:
+        bad = ~((target >= 0) & (target <= 1))
+    else:
+        raise TypeError(f"labels must be 0, 1 or floating in [0, 1], not {target.dtype}")
+    if bad.any():
+        place, value = first_bad(bad, target)
+        raise LabelError(
+            f"labels{place} = {value} is no target of a sigmoid "
+            f"output: {np.count_nonzero(bad)} of {target.size} are neither in [0, 1] nor "
+            f"ignore_index ({ignore_index})"
+        )
+    return target, ignored
+
+
 def _check_non_negative(array: Array, name: str, error: type[ValueError] = ValueError) -> None:
     # min() is NaN where there is a NaN, and no comparison with NaN holds
-    if array.size == 0 or (array.min() >= 0 and array.max() < np.inf):
-        return
-    bad = ~((array >= 0) & (array < np.inf))
-    where = np.unravel_index(int(bad.argmax()), array.shape)
-    position = ", ".join(map(str, where))
+    with np.errstate(invalid="ignore"):
+        if array.size == 0 or (array.min() >= 0 and array.max() < np.inf):
+            return
+        bad = ~((array >= 0) & (array < np.inf))
+    place, value = first_bad(bad, array)
     raise error(
-        f"{name}[{position}] = {array[where]}: {name} must be finite and not negative "
+        f"{name}{place} = {value}: {name} must be finite and not negative "
         f"({np.count_nonzero(bad)} of {array.size} are not)"
     )
 
@@ -216,9 +267,19 @@ def as_sample_weight(
     return _weight(weight, rows, name, "one for each sample").reshape(-1)
 
 
+def as_pos_weight(weight: Any, logits: Array, name: str = "pos_weight") -> Floats | None:
+    """The positive term's weight, one for each output of the last axis; a number is for all."""
+    if weight is None:
+        return None
+    shape = logits.shape[-1:] or (1,)
+    array = as_array(weight, name)
+    array = np.broadcast_to(array, shape) if array.ndim == 0 else array
+    return _weight(array, shape, name, "one for each output of the last axis")
+
+
 def _weight(value: Any, shape: tuple[int, ...], name: str, meaning: str) -> Floats:
     array = as_array(value, name)
-    if array.dtype.kind not in "iubf" and array.dtype.name != "bfloat16":
+    if array.dtype.kind not in "iubf" and dtype_name(array.dtype) != "bfloat16":
         raise TypeError(f"{name} must be numbers, not {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, not {shape}, {meaning}")
@@ -229,7 +290,11 @@ def _weight(value: Any, shape: tuple[int, ...], name: str, meaning: str) -> Floa
 def as_number(value: Any, name: str, low: float, high: float, *, inside: bool = False) -> float:
     """A real number in [low, high], or with `inside` in (low, high)."""
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError
         number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
     if inside and low < number < high:
@@ -263,229 +328,18 @@ def as_integer(value: Any, name: str) -> int:
         raise TypeError(f"{name} must be an integer, not {value!r}") from None
 
 
+def as_stored(ignore_index: int) -> int:
+    """`ignore_index` as a label of that value reads once it is an int64, as uint64 labels become.
+
+    One that no integer dtype holds becomes −1, which after the check of the labels none of them is.
+    """
+    if not -(2**63) <= ignore_index < 2**64:
+        return -1
+    return (ignore_index + 2**63) % 2**64 - 2**63
+
+
 def one_of(value: Any, name: str, choices: tuple[str, ...]) -> None:
     """Refuse a word that is none of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         words = ", ".join(map(repr, choices))
         raise ValueError(f"{name} = {value!r} is none of {words}")
-
-
-# --------------------------------------------------------------------------- reduction
-
-
-@dataclass(frozen=True, slots=True)
-class Reducer:
-    """How a column of losses becomes the result, and by what the gradient is scaled."""
-
-    reduction: Reduction
-    divisor: float  # what a mean divides by: the weight that counted, or the caller's own
-    empty: Empty
-    shape: tuple[int, ...]  # of reduction="none"
-
-    @property
-    def scale(self) -> float:
-        """The factor of the gradient; 0 for a mean over nothing, whose every row is left out."""
-        if self.reduction != "mean":
-            return 1.0
-        return 1.0 / self.divisor if self.divisor > 0 else 0.0
-
-    def __call__(self, loss: Array) -> Any:
-        """The losses in their shape, or their sum or mean, accumulated in float64."""
-        if self.reduction == "none":
-            return loss.reshape(self.shape)[()]
-        return self.finish(np.add.reduce(loss, dtype=np.float64))
-
-    def finish(self, total: float) -> np.float64:
-        """The sum or mean from the total of the losses."""
-        if self.reduction == "sum":
-            return np.float64(total)
-        if self.divisor > 0:
-            return np.float64(total / self.divisor)
-        return np.float64(0.0 if self.empty == "zero" else np.nan)
-
-
-def as_reducer(
-    reduction: Any, divisor: Any, empty: Any, weight: float, shape: tuple[int, ...]
-) -> Reducer:
-    """A Reducer; `weight` is the total weight that counts where no divisor is given."""
-    one_of(reduction, "reduction", ("mean", "sum", "none"))
-    one_of(empty, "empty", ("nan", "zero", "raise"))
-    if divisor is not None:
-        if reduction != "mean":
-            raise ValueError(f"divisor is for reduction='mean', not for reduction={reduction!r}")
-        weight = as_number(divisor, "divisor", 0, math.inf, inside=True)
-    if reduction == "mean" and empty == "raise" and not weight > 0:
-        raise ValueError(
-            f"the mean over nothing: of samples of shape {shape} none counts (all ignored, of "
-            "weight 0, or there are none); empty='nan' or 'zero' returns that instead"
-        )
-    return Reducer(reduction, weight, empty, shape)
-
-
-# --------------------------------------------------------------------------- whole problems
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Softmax cross-entropy, checked: what the kernels and the reference are given."""
-
-    logits: Array  # (..., C): the caller's own memory, class axis moved to the end
-    axis: int  # where the class axis was
-    indices: Indices | None  # (N,)
-    targets: Array | None  # (..., C), class axis moved to the end
-    class_weight: Floats | None  # (C,)
-    sample_weight: Floats | None  # (N,)
-    ignore_index: int
-    label_smoothing: float
-    z_loss: float
-    softcap: float  # 0: none
-    temperature: float
-    base: float
-    reduce: Reducer
-
-    @property
-    def loss_dtype(self) -> np.dtype[Any]:
-        """Dtype of a row's loss: never half precision."""
-        return np.dtype(np.float64 if self.logits.dtype == np.float64 else np.float32)
-
-
-def softmax_problem(
-    logits: Any,
-    labels: Any,
-    *,
-    axis: Any,
-    class_weight: Any,
-    sample_weight: Any,
-    ignore_index: Any,
-    label_smoothing: Any,
-    z_loss: Any,
-    softcap: Any,
-    temperature: Any,
-    base: Any,
-    reduction: Any,
-    divisor: Any,
-    empty: Any,
-) -> Problem:
-    """Everything that `cross_entropy` was given, checked."""
-    x, axis = as_logits(logits, axis)
-    ignore = as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore)
-    rows = x.shape[:axis] + x.shape[axis + 1 :]
-    weights = as_class_weight(class_weight, x.shape[axis])
-    samples = as_sample_weight(sample_weight, rows)
-    counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore)
-    return Problem(
-        logits=np.moveaxis(x, axis, -1),
-        axis=axis,
-        indices=indices,
-        targets=None if targets is None else np.moveaxis(targets, axis, -1),
-        class_weight=weights,
-        sample_weight=samples,
-        ignore_index=ignore,
-        label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
-        z_loss=as_number(z_loss, "z_loss", 0, math.inf),
-        softcap=as_softcap(softcap),
-        temperature=as_temperature(temperature),
-        base=as_base(base),
-        reduce=as_reducer(reduction, divisor, empty, counted, rows),
-    )
-
-
-def weight_that_counts(
-    indices: Indices | None,
-    rows: int,
-    class_weight: Floats | None,
-    sample_weight: Floats | None,
-    ignore_index: int,
-) -> float:
-    """What a mean divides by, as PyTorch does.
-
-    With class indices Σ sample_weight · class_weight[label] over the rows not ignored, with
-    distributions Σ sample_weight; each weight is 1 where it is not given.
-    """
-    if indices is None:
-        return float(rows if sample_weight is None else sample_weight.sum())
-    kept = indices != ignore_index
-    if class_weight is None and sample_weight is None:
-        return float(np.count_nonzero(kept))
-    weight = np.ones(rows) if class_weight is None else class_weight[np.where(kept, indices, 0)]
-    if sample_weight is not None:
-        weight = weight * sample_weight
-    return float(weight.sum(where=kept))
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryProblem:
-    """Independent sigmoid outputs, checked. All arrays have the logits' shape but the weights'."""
-
-    logits: Array
-    targets: Array  # in [0, 1]; where `ignored`, anything
-    pos_weight: Floats | None  # (C,) of the last axis
-    sample_weight: Floats | None  # flat; 0 where the output is left out
-    label_smoothing: float
-    temperature: float
-    base: float
-    reduce: Reducer
-
-    @property
-    def loss_dtype(self) -> np.dtype[Any]:
-        """Dtype of an output's loss: never half precision."""
-        return np.dtype(np.float64 if self.logits.dtype == np.float64 else np.float32)
-
-
-def binary_problem(
-    logits: Any,
-    labels: Any,
-    *,
-    pos_weight: Any,
-    sample_weight: Any,
-    ignore_index: Any,
-    label_smoothing: Any,
-    temperature: Any,
-    base: Any,
-    reduction: Any,
-    divisor: Any,
-    empty: Any,
-) -> BinaryProblem:
-    """Everything that `binary_cross_entropy` was given, checked."""
-    x = as_array(logits, "logits")
-    x = as_logits(x.reshape(1) if x.ndim == 0 else x, -1)[0].reshape(x.shape) if x.size else x
-    ignore = as_integer(ignore_index, "ignore_index")
-    target = as_array(labels, "labels")
-    if target.shape != x.shape:
-        raise ValueError(f"labels have shape {target.shape}, and logits {x.shape}: one an output")
-    weight = as_sample_weight(sample_weight, x.shape)
-    if target.dtype.kind in "iub":
-        bad = (target != 0) & (target != 1)
-        ignored = bad & (target == ignore)
-        bad &= ~ignored
-        if ignored.any():
-            weight = np.where(ignored.reshape(-1), 0.0, 1.0 if weight is None else weight)
-    elif target.dtype.name in FLOATING:
-        bad = ~((target >= 0) & (target <= 1))
-    else:
-        raise TypeError(f"labels must be 0, 1 or floating in [0, 1], not {target.dtype}")
-    if bad.any():
-        where = np.unravel_index(int(bad.argmax()), target.shape)
-        raise LabelError(
-            f"labels[{', '.join(map(str, where))}] = {target[where]} is no target of a sigmoid "
-            f"output: {np.count_nonzero(bad)} of {target.size} are neither in [0, 1] nor "
-            f"ignore_index ({ignore})"
-        )
-    positive = None
-    if pos_weight is not None:
-        classes = x.shape[-1] if x.ndim else 1
-        array = as_array(pos_weight, "pos_weight")
-        array = np.broadcast_to(array, (classes,)) if array.ndim == 0 else array
-        positive = _weight(array, (classes,), "pos_weight", "one for each output of the last axis")
-    counted = float(x.size if weight is None else weight.sum())
-    return BinaryProblem(
-        logits=x,
-        targets=target,
-        pos_weight=positive,
-        sample_weight=weight,
-        label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
-        temperature=as_temperature(temperature),
-        base=as_base(base),
-        reduce=as_reducer(reduction, divisor, empty, counted, x.shape),
-    )

@@ -25,12 +25,11 @@ from typing import Literal
 
 import numpy as np
 
-from lastlayer.contract import Array, Floats, Indices, Problem
+from lastlayer.contract import Array, Floats, Indices
+from lastlayer.problem import Problem
 
 
-def softmax_parts(
-    z: Floats, temperature: float = 1.0
-) -> tuple[Floats, Floats, Floats, Floats]:
+def softmax_parts(z: Floats, temperature: float = 1.0) -> tuple[Floats, Floats, Floats, Floats]:
     """m (N, 1), e (N, C), R without the first maximum (N, 1) and log S (N, 1).
 
     The temperature divides differences: z / T would round what two large logits differ by.
@@ -104,7 +103,9 @@ def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
     np.put_along_axis(others, top, 0.0, axis=-1)
 
     with np.errstate(invalid="ignore"):
-        picked = np.where(a > 0, a * (m - z) / problem.temperature, 0.0)  # 0 · ∞ is 0: a class that is not asked for
+        picked = np.where(
+            a > 0, a * (m - z) / problem.temperature, 0.0
+        )  # 0 · ∞ is 0: a class that is not asked for
     log_base = np.log(problem.base)
     loss = (picked.sum(axis=-1, keepdims=True) + total * log_s) / log_base
     lse = m / problem.temperature + log_s

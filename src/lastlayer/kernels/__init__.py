@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lastlayer.contract import Array, BinaryProblem, Problem
+from lastlayer.contract import Array
 from lastlayer.kernels.layout import row_blocks
+from lastlayer.problem import BinaryProblem, Problem
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "logsumexp", "normalise", "row_blocks"]
 

@@ -9,27 +9,20 @@ from typing import Literal
 
 import numpy as np
 
-from lastlayer.contract import Array, Problem
+from lastlayer.contract import Array, loss_dtype
 from lastlayer.kernels import blocks, layout, narrow, threads, wide
+from lastlayer.problem import Problem
 
 _SCRATCH = max(wide.BUFFERS * wide.TILE * blocks.BLOCK, narrow.SCRATCH)
 _STATES = max(wide.TILE * wide.STATES, narrow.STATES)
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept. About half a megabyte."""
+    """Working memory of a thread, made at its first call and kept. About a megabyte."""
 
     def __init__(self) -> None:
-        self.buffer = np.zeros(_SCRATCH + 8, np.float64)
-        self.states = np.zeros(_STATES + 8, np.float64)
-
-    @property
-    def addresses(self) -> tuple[int, int]:
-        return _aligned(self.buffer), _aligned(self.states)
-
-
-def _aligned(array: Array) -> int:
-    return -(-array.ctypes.data // 64) * 64
+        self._buffers = (np.zeros(_SCRATCH + 8), np.zeros(_STATES + 8))  # float64, the larger
+        self.addresses = tuple(-(-b.ctypes.data // 64) * 64 for b in self._buffers)
 
 
 _scratch = _Scratch()
@@ -140,8 +133,7 @@ def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> 
 
 def logsumexp(x: Array) -> Array:
     """logsumexp over the last axis, flat; float64 for float64, float32 otherwise."""
-    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
-    result = np.empty(math.prod(x.shape[:-1]), dtype)
+    result = np.empty(math.prod(x.shape[:-1]), loss_dtype(x))
     if layout.walkable(x):
         _normalise(x, None, False, result)
     else:
@@ -151,8 +143,8 @@ def logsumexp(x: Array) -> Array:
 
 
 def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) -> None:
-    size, count = (8 if x.dtype == np.float64 else 4), x.shape[-1]
-    like = np.float64(0) if size == 8 else np.float32(0)
+    like = loss_dtype(x).type(0)
+    size, count = like.itemsize, x.shape[-1]
     apart = out is None or not np.may_share_memory(x, out)
 
     def call(

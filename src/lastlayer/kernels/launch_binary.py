@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array, BinaryProblem
+from lastlayer.contract import Array
 from lastlayer.kernels import sigmoid, threads
 from lastlayer.kernels.layout import row_blocks
+from lastlayer.problem import BinaryProblem
 
 
 def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array
+from lastlayer.contract import Array, dtype_name
 
 SINGLE, DOUBLE, HALF, BFLOAT = range(4)
 KINDS = {"float32": SINGLE, "float64": DOUBLE, "float16": HALF, "bfloat16": BFLOAT}
@@ -41,7 +41,10 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
     shape = present[0].shape[:-1]
     if 0 in shape:
         return
-    groups = _groups(shape, [a.strides for a in present])
+    if all(a.flags.c_contiguous for a in present):
+        groups = [(math.prod(shape), tuple(a.shape[-1] * a.itemsize for a in present))]
+    else:
+        groups = _groups(shape, [a.strides for a in present])
     lengths = [n for n, _ in groups]
     outer, inner = ([1, 1, *lengths])[-2:]
     leading = lengths[:-2]
@@ -65,7 +68,7 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
                     strides[-2] // size,
                     strides[-1] // size,
                     array.strides[-1] // size if array.shape[-1] > 1 else 1,
-                    KINDS[array.dtype.name],
+                    KINDS[dtype_name(array.dtype)],
                 )
             )
         yield Rows(count, outer, inner, tuple(layouts))

@@ -218,15 +218,17 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                         plain = w[G + k] - w[SHARE + r] * w[A + k]
                         alone = w[X + k] == w[TOP + r] and w[TIES + r] == 1
                         w[G + k] = w[OWN + r] if alone else plain
-            for r in range(tile):
-                if d[SAMPLE + r] <= 0.0:
-                    for j in range(count):
-                        w[G + j * LANES + r] = 0.0
-                elif targets is None:
-                    w[G + label_weight(row + r, 0, indices)[0] * LANES + r] = w[OWN + r]
+            if targets is None:
+                for r in range(tile):
+                    if d[SAMPLE + r] > 0.0:
+                        w[G + label_weight(row + r, 0, indices)[0] * LANES + r] = w[OWN + r]
             if cap > 0:
                 for k in range(count * LANES):
                     w[G + k] *= w[SLOPE + k]
+            for r in range(tile):
+                if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits held
+                    for j in range(count):
+                        w[G + j * LANES + r] = 0.0
             store(w, g, outer * g[1] + position * g[2], count, tile)
         row += tile
 

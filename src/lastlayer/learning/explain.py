@@ -14,6 +14,7 @@ from lastlayer.contract import Floats
 from lastlayer.learning.explain_rows import work
 from lastlayer.learning.explain_steps import Step, Table, Writer
 from lastlayer.learning.explain_view import WORDS, number
+from lastlayer.problem import softmax_problem
 
 __all__ = ["Explanation", "Step", "Table", "explain"]
 
@@ -166,7 +167,7 @@ def explain(
     else:
         with np.errstate(divide="ignore"):
             z = np.log(given)
-    problem = contract.softmax_problem(
+    problem = softmax_problem(
         z,
         labels,
         axis=-1,

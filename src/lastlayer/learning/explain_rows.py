@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer import reference
-from lastlayer.contract import Floats, Problem
+from lastlayer.contract import Floats
 from lastlayer.learning.explain_softmax import Softmax, in_base, weighted
+from lastlayer.problem import Problem
 
 Mask = NDArray[np.bool_]
 KEPT = 2**20  # numbers an array of the steps may hold: more rows than that are left out of it

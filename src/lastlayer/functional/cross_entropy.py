@@ -1,0 +1,244 @@
+"""Cross-entropy of logits and labels, and its gradient."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lastlayer import contract, kernels, reference
+from lastlayer.contract import Array
+from lastlayer.problem import Problem, softmax_problem
+from lastlayer.reduction import Empty, Reduction
+
+
+def cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    axis: int = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    base: float = math.e,
+    reduction: Reduction = "mean",
+    divisor: float | None = None,
+    empty: Empty = "nan",
+) -> Any:
+    r"""Cross-entropy between labels and the softmax of logits.
+
+    For one sample with the effective logits z = softcap · tanh(logits / softcap) / temperature,
+    p = softmax(z), weights w (`class_weight`), s (`sample_weight`), ε (`label_smoothing`), ζ
+    (`z_loss`) and target t (one-hot for a class index):
+
+        loss = s · [ −Σ_j w_j ((1 − ε) t_j + ε / C) log_base p_j  +  ζ · logsumexp(z)² ]
+
+    A label whose logit is the largest has the loss log1p(R), R = Σ_{j≠y} exp(z_j − z_y): a
+    confident right answer costs exp(−lead), not 0.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C, ...)
+        Raw outputs, float16, bfloat16, float32 or float64. Never modified.
+    labels : array_like
+        Class indices, any integer dtype, shape of the logits without the class axis; or
+        distributions (one-hot or soft), floating, shape of the logits.
+    axis : int, default -1
+        The class axis.
+    class_weight : array_like, shape (C,), optional
+        w, not negative.
+    sample_weight : array_like, shape of the logits without the class axis, optional
+        s, not negative. A sample of weight 0 is left out, whatever its logits hold.
+    ignore_index : int, default -100
+        Class indices of this value are left out: loss 0, gradient 0, not in the mean.
+    label_smoothing : float in [0, 1], default 0
+        ε, mixed in from the uniform distribution over the classes.
+    z_loss : float, default 0
+        ζ, the coefficient of logsumexp(z)², in natural logarithms whatever the base.
+    softcap : float, optional
+        Bounds the logits smoothly to ±softcap.
+    temperature : float, default 1
+        Divides the logits.
+    base : float, default e
+        Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "mean" divides by the weight that counted, Σ s · w_label for class indices and Σ s for
+        distributions, as PyTorch does, or by `divisor`.
+    divisor : float, optional
+        What the mean divides by instead, for example the tokens of all accumulated batches.
+    empty : {"nan", "zero", "raise"}, default "nan"
+        What a mean over nothing is.
+
+    Returns
+    -------
+    scalar or ndarray
+        "none": a loss a sample, float64 for float64 logits and float32 otherwise. "mean" and
+        "sum": a float64 scalar. In nats unless `base` says otherwise. +inf where the label's
+        logit is −inf, NaN for a sample whose logits hold a NaN, a +inf or nothing but −inf.
+
+    Raises
+    ------
+    LabelError
+        A class index outside [0, C) that is not `ignore_index`, or a soft target that is
+        negative, infinite or NaN.
+    TypeError
+        Integer logits, floating class indices, arrays of another library.
+    ValueError
+        Shapes that do not fit, or an option outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np, lastlayer as ll
+    >>> logits = np.log([[0.5, 0.2, 0.3], [0.8, 0.1, 0.1]])
+    >>> ll.cross_entropy(logits, [0, 0], base=10, reduction="none").round(4)
+    array([0.301 , 0.0969])
+    >>> round(float(ll.cross_entropy(logits, [0, 0], base=10)), 4)
+    0.199
+
+    A lead of 20 is not certainty:
+
+    >>> ll.cross_entropy([[20.0, 0.0, 1.0, 2.0]], [0])
+    np.float64(2.2893929542622445e-08)
+
+    References
+    ----------
+    Blanchard, Higham & Higham, doi 10.1093/imanum/draa038. Label smoothing: Szegedy et al.,
+    arXiv 1512.00567. z-loss: Chowdhery et al. (PaLM), arXiv 2204.02311. Soft-cap: Gemma 2, arXiv
+    2408.00118.
+    """
+    problem = softmax_problem(
+        logits,
+        labels,
+        axis=axis,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
+        base=base,
+        reduction=reduction,
+        divisor=divisor,
+        empty=empty,
+    )
+    return problem.reduce(kernels.cross_entropy(problem))
+
+
+def cross_entropy_with_grad(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    axis: int = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    base: float = math.e,
+    reduction: Reduction = "mean",
+    divisor: float | None = None,
+    empty: Empty = "nan",
+    out: Array | None = None,
+    label_grad: bool = False,
+) -> tuple[Any, ...]:
+    r"""Cross-entropy and its gradient with respect to the logits, in one call.
+
+    The gradient is of exactly the loss that is returned; for ``reduction="none"``, of its sum.
+    For a plain class index y it is p_j for j ≠ y, and −R / S for the label itself (see
+    `cross_entropy`), which stays right where p_y − 1 would round to 0.
+
+    Parameters
+    ----------
+    logits, labels, axis, class_weight, sample_weight, ignore_index, label_smoothing, z_loss, \
+softcap, temperature, base, reduction, divisor, empty
+        As for `cross_entropy`.
+    out : ndarray, optional
+        Where to write the gradient, of the shape and dtype of the logits. ``out=logits`` is
+        allowed: the gradient then takes the place of the logits and no further memory is needed.
+    label_grad : bool, default False
+        With distributions as labels, return the gradient with respect to them as well.
+
+    Returns
+    -------
+    loss : scalar or ndarray
+        As `cross_entropy`.
+    gradient : ndarray
+        Shape and dtype of the logits, rounded once; `out` where given.
+    label_gradient : ndarray
+        Only with `label_grad`: shape and dtype of the labels, ∂loss/∂t_j = −s w_j (1 − ε) log p_j.
+
+    Raises
+    ------
+    LabelError, TypeError, ValueError
+        As `cross_entropy`; also for an `out` of another shape or dtype, read-only, or overlapping
+        the logits without being them.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> loss, gradient = ll.cross_entropy_with_grad([[20.0, 0.0, 1.0, 2.0]], [0])
+    >>> gradient[0, 0]
+    np.float64(-2.2893929280556443e-08)
+
+    References
+    ----------
+    The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
+    """
+    problem = softmax_problem(
+        logits,
+        labels,
+        axis=axis,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
+        base=base,
+        reduction=reduction,
+        divisor=divisor,
+        empty=empty,
+    )
+    x = np.moveaxis(problem.logits, -1, problem.axis)
+    if label_grad and problem.targets is None:
+        raise ValueError("label_grad needs floating labels: class indices have no gradient")
+    if out is None:
+        out = np.empty_like(x, order="K", subok=False)
+    else:
+        read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
+        contract.as_out(out, x, read)
+    by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
+    loss = problem.reduce(kernels.cross_entropy(problem, contract.last(out, problem.axis)))
+    return (loss, out) if by_label is None else (loss, out, by_label)
+
+
+def _label_gradient(problem: Problem) -> Array:
+    """∂loss/∂t_j = −s w_j (1 − ε) log p_j, shape and dtype of the targets."""
+    assert problem.targets is not None
+    x = problem.logits
+    z: Array = x
+    if problem.softcap or problem.temperature != 1:
+        z = reference.capped(x, problem.softcap)[0]
+        with np.errstate(invalid="ignore"):
+            z = (z - z.max(axis=-1, keepdims=True)) / problem.temperature
+    gradient: Array = np.empty(x.shape, dtype=np.result_type(problem.loss_dtype, z.dtype))
+    kernels.normalise(z.astype(gradient.dtype, copy=False), gradient, "log_softmax")
+    gradient *= -(1 - problem.label_smoothing) * problem.reduce.scale / math.log(problem.base)
+    weights = (problem.class_weight, problem.sample_weight)
+    for weight, shape in zip(weights, ((-1,), (*x.shape[:-1], 1)), strict=True):
+        if weight is not None:
+            column = weight.reshape(shape).astype(gradient.dtype)
+            with np.errstate(invalid="ignore"):
+                np.multiply(gradient, column, out=gradient)
+            np.copyto(gradient, 0, where=column == 0)  # 0 · ∞ is 0: a class left out
+    return np.moveaxis(gradient.astype(problem.targets.dtype, copy=False), -1, problem.axis)

@@ -1,0 +1,150 @@
+"""A whole call, checked: what the public functions hand to the kernels and to the reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lastlayer.contract import (
+    Array,
+    Floats,
+    Indices,
+    as_base,
+    as_binary_labels,
+    as_class_weight,
+    as_integer,
+    as_labels,
+    as_logits,
+    as_number,
+    as_outputs,
+    as_pos_weight,
+    as_sample_weight,
+    as_softcap,
+    as_stored,
+    as_temperature,
+    last,
+    loss_dtype,
+)
+from lastlayer.reduction import Reducer, as_reducer, weight_that_counts
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Softmax cross-entropy, checked: what the kernels and the reference are given."""
+
+    logits: Array  # (..., C): the caller's own memory, class axis moved to the end
+    axis: int  # where the class axis was
+    indices: Indices | None  # (N,)
+    targets: Array | None  # (..., C), class axis moved to the end
+    class_weight: Floats | None  # (C,)
+    sample_weight: Floats | None  # (N,)
+    ignore_index: int
+    label_smoothing: float
+    z_loss: float
+    softcap: float  # 0: none
+    temperature: float
+    base: float
+    reduce: Reducer
+
+    @property
+    def loss_dtype(self) -> np.dtype[Any]:
+        """Dtype of a row's loss."""
+        return loss_dtype(self.logits)
+
+
+def softmax_problem(
+    logits: Any,
+    labels: Any,
+    *,
+    axis: Any,
+    class_weight: Any,
+    sample_weight: Any,
+    ignore_index: Any,
+    label_smoothing: Any,
+    z_loss: Any,
+    softcap: Any,
+    temperature: Any,
+    base: Any,
+    reduction: Any,
+    divisor: Any,
+    empty: Any,
+) -> Problem:
+    """Everything that `cross_entropy` was given, checked."""
+    x, axis = as_logits(logits, axis)
+    ignore = as_integer(ignore_index, "ignore_index")
+    indices, targets = as_labels(labels, x, axis, ignore)
+    ignore = as_stored(ignore)
+    rows = x.shape[:axis] + x.shape[axis + 1 :]
+    weights = as_class_weight(class_weight, x.shape[axis])
+    samples = as_sample_weight(sample_weight, rows)
+    counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore)
+    return Problem(
+        logits=last(x, axis),
+        axis=axis,
+        indices=indices,
+        targets=None if targets is None else last(targets, axis),
+        class_weight=weights,
+        sample_weight=samples,
+        ignore_index=ignore,
+        label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
+        z_loss=as_number(z_loss, "z_loss", 0, math.inf),
+        softcap=as_softcap(softcap),
+        temperature=as_temperature(temperature),
+        base=as_base(base),
+        reduce=as_reducer(reduction, divisor, empty, counted, rows),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryProblem:
+    """Independent sigmoid outputs, checked. All arrays have the logits' shape but the weights'."""
+
+    logits: Array
+    targets: Array  # in [0, 1]; where `ignored`, anything
+    pos_weight: Floats | None  # (C,) of the last axis
+    sample_weight: Floats | None  # flat; 0 where the output is left out
+    label_smoothing: float
+    temperature: float
+    base: float
+    reduce: Reducer
+
+    @property
+    def loss_dtype(self) -> np.dtype[Any]:
+        """Dtype of an output's loss."""
+        return loss_dtype(self.logits)
+
+
+def binary_problem(
+    logits: Any,
+    labels: Any,
+    *,
+    pos_weight: Any,
+    sample_weight: Any,
+    ignore_index: Any,
+    label_smoothing: Any,
+    temperature: Any,
+    base: Any,
+    reduction: Any,
+    divisor: Any,
+    empty: Any,
+) -> BinaryProblem:
+    """Everything that `binary_cross_entropy` was given, checked."""
+    x = as_outputs(logits)
+    target, ignored = as_binary_labels(labels, x, as_integer(ignore_index, "ignore_index"))
+    weight = as_sample_weight(sample_weight, x.shape)
+    if ignored is not None:
+        weight = np.where(ignored.reshape(-1), 0.0, 1.0 if weight is None else weight)
+    counted = float(x.size if weight is None else weight.sum())
+    return BinaryProblem(
+        logits=x,
+        targets=target,
+        pos_weight=as_pos_weight(pos_weight, x),
+        sample_weight=weight,
+        label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
+        temperature=as_temperature(temperature),
+        base=as_base(base),
+        reduce=as_reducer(reduction, divisor, empty, counted, x.shape),
+    )

@@ -1,0 +1,261 @@
+"""Threads change nothing but the time: how many there are, and that results keep their bits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lastlayer as ll
+from lastlayer.kernels import threads
+from lastlayer.kernels.threads import spread, thread_count
+
+VARIABLE = "LASTLAYER_NUM_THREADS"
+MEGABYTE = 1 << 20
+
+
+# --------------------------------------------------------------------------- how many
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """No variable set and no PyTorch imported."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    return monkeypatch
+
+
+def test_the_variable_decides_before_anything_else(alone):
+    alone.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 3))
+    alone.setenv(VARIABLE, "5")
+    assert thread_count() == 5
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", " ", "1e3", "0x2", "²"])
+def test_a_variable_that_is_no_number_of_threads_is_an_error_that_names_it(alone, value):
+    alone.setenv(VARIABLE, value)
+    with pytest.raises(ValueError, match=VARIABLE) as error:
+        ll.cross_entropy([[0.0, 1.0]], [0])
+    assert repr(value) in str(error.value)
+
+
+def test_a_variable_set_to_nothing_is_not_set(alone):
+    alone.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    alone.setenv(VARIABLE, "")
+    assert thread_count() == 1
+
+
+def test_the_setting_of_pytorch_holds_where_pytorch_is_in_use(alone):
+    alone.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 3))
+    assert thread_count() == 3
+
+
+def test_a_pytorch_that_is_still_being_imported_has_no_say(alone):
+    alone.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    alone.setitem(sys.modules, "torch", SimpleNamespace())
+    assert thread_count() == 2
+
+
+def test_asking_does_not_import_pytorch(alone):
+    thread_count()
+    assert "torch" not in sys.modules
+
+
+def test_the_processors_that_this_process_may_use_are_counted(alone):
+    alone.setattr(os, "sched_getaffinity", lambda _: {0, 5, 9}, raising=False)
+    alone.setattr(os, "cpu_count", lambda: 64)
+    assert thread_count() == 3
+
+
+@pytest.mark.parametrize(("counted", "threads"), [(7, 7), (None, 1)])
+def test_all_processors_are_counted_where_there_is_no_affinity(alone, counted, threads):
+    alone.delattr(os, "sched_getaffinity", raising=False)
+    alone.setattr(os, "cpu_count", lambda: counted)
+    assert thread_count() == threads
+
+
+# --------------------------------------------------------------------------- which rows
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    rows=st.integers(0, 3000),
+    row_bytes=st.integers(1, MEGABYTE),
+    unit=st.integers(1, 200),
+    count=st.integers(1, 8),
+)
+def test_every_row_is_computed_exactly_once(rows, row_bytes, unit, count):
+    visits, starts = np.zeros(rows, int), []
+
+    def work(lo: int, hi: int) -> None:
+        starts.append(lo)
+        visits[lo:hi] += 1
+
+    with mock.patch.dict(os.environ, {VARIABLE: str(count)}):
+        spread(work, rows, row_bytes, unit)
+    assert (visits == 1).all()
+    assert all(lo % unit == 0 for lo in starts)
+
+
+@pytest.fixture
+def four(monkeypatch):
+    """Four threads, whatever the machine."""
+    monkeypatch.setenv(VARIABLE, "4")
+    return 4
+
+
+def test_large_work_is_done_by_that_many_threads_at_once(four):
+    meeting, met = threading.Barrier(four), set()
+
+    def work(lo: int, hi: int) -> None:
+        met.add(threading.get_ident())
+        if lo < four:  # the first ranges wait for each other, and end only if all have begun
+            meeting.wait(timeout=30)
+
+    spread(work, 16, MEGABYTE)
+    assert len(met) == four
+
+
+def test_small_work_stays_in_the_thread_that_asks(four):
+    met = []
+    spread(lambda lo, hi: met.append((lo, hi, threading.get_ident())), 100, 40)
+    assert met == [(0, 100, threading.get_ident())]
+
+
+# --------------------------------------------------------------------------- what goes wrong
+
+
+class Wrong(Exception):
+    """What the work of these tests raises."""
+
+
+@pytest.mark.parametrize("in_pool", [True, False], ids=["in the pool", "in the caller"])
+def test_an_error_reaches_the_caller_when_nothing_works_on_any_more(four, in_pool):
+    caller, meeting = threading.get_ident(), threading.Barrier(four)
+    lock, at_work = threading.Lock(), [0]
+
+    def work(lo: int, hi: int) -> None:
+        with lock:
+            at_work[0] += 1
+        try:
+            if lo < four:
+                meeting.wait(timeout=30)
+            if (threading.get_ident() != caller) is in_pool:
+                raise Wrong(lo)
+            threading.Event().wait(0.05)  # the others are still at it
+        finally:
+            with lock:
+                at_work[0] -= 1
+
+    with pytest.raises(Wrong):
+        spread(work, 16, MEGABYTE)
+    assert at_work == [0]
+
+    visits = np.zeros(16, int)
+
+    def again(lo: int, hi: int) -> None:
+        visits[lo:hi] += 1
+
+    spread(again, 16, MEGABYTE)
+    assert (visits == 1).all()
+
+
+def test_what_a_thread_of_the_pool_began_is_waited_for_though_another_could_not_start(
+    four, monkeypatch
+):
+    """Where a system refuses a thread, its share may still be taken up by one that runs already."""
+    monkeypatch.setattr(threads, "_pool", None)  # a new one, and the old one back afterwards
+    monkeypatch.setattr(threads, "_pool_size", 0)
+    begun, over = threading.Event(), threading.Event()
+    start, started = threading.Thread.start, []
+
+    def only_the_first(thread: threading.Thread) -> None:
+        if thread.name.startswith("lastlayer"):
+            if started:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_the_first)
+    caller = threading.get_ident()
+
+    def first(lo: int, hi: int) -> None:
+        """Keeps the pool's one thread at work until the second call has begun."""
+        if threading.get_ident() not in (caller, other.ident):
+            begun.set()
+            over.wait(timeout=30)
+
+    finished = np.zeros(64, bool)
+
+    def second(lo: int, hi: int) -> None:
+        over.set()
+        mine = threading.get_ident() == caller
+        threading.Event().wait(0.01 if mine else 0.3)
+        finished[lo:hi] = True
+
+    other = threading.Thread(target=spread, args=(first, 64, MEGABYTE))
+    other.start()
+    assert begun.wait(timeout=30)
+    spread(second, 64, MEGABYTE)
+    complete = finished.all()  # now, not when the other call has ended too
+    other.join(timeout=30)
+    assert started
+    assert complete
+
+
+# --------------------------------------------------------------------------- the same bits
+
+# rows enough for eight threads
+SHAPES = [(60_000, 10), (9_000, 64), (9_000, 65), (600, 1000), (9, 70_000)]
+
+
+def results(x, labels):
+    """Everything computed row by row, as bytes."""
+    losses, gradient = ll.cross_entropy_with_grad(x, labels, reduction="none")
+    found = {
+        "loss": ll.cross_entropy(x, labels, reduction="none"),
+        "loss with gradient": losses,
+        "gradient": gradient,
+        "softmax": ll.softmax(x),
+        "log_softmax": ll.log_softmax(x),
+        "logsumexp": ll.logsumexp(x),
+    }
+    return {name: array.tobytes() for name, array in found.items()}
+
+
+def problem(rows, classes, dtype):
+    rng = np.random.default_rng(classes)
+    x = rng.normal(scale=5, size=(rows, classes)).astype(dtype)
+    x[::7, 0] = -np.inf
+    x[3::50, classes // 2] = 40  # far in the lead
+    return x, rng.integers(classes, size=rows)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "classes"), SHAPES)
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch, rows, classes, dtype):
+    x, labels = problem(rows, classes, dtype)
+    monkeypatch.setenv(VARIABLE, "1")
+    alone = results(x, labels)
+    assert len(set(alone.values())) == 5  # "loss" and "loss with gradient" alone are the same
+    for count in (2, 3, 8):
+        monkeypatch.setenv(VARIABLE, str(count))
+        assert results(x, labels) == alone
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "classes"), SHAPES)
+@pytest.mark.parametrize("batch", [1, 5, 70])
+def test_any_split_of_the_rows_into_batches_gives_the_same_bits(rows, classes, dtype, batch):
+    rows = min(rows, 150)
+    x, labels = problem(rows, classes, dtype)
+    whole = results(x, labels)
+    parts = [results(x[lo : lo + batch], labels[lo : lo + batch]) for lo in range(0, rows, batch)]
+    assert {name: b"".join(part[name] for part in parts) for name in whole} == whole
