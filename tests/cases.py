@@ -72,6 +72,10 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "z-loss, many classes": (*_rows(15, 3, 200, 3.0), {"z_loss": 1e-4}),
     "soft-cap": (*_rows(16, 5, 6, 20.0), {"softcap": 15.0}),
     "soft-cap, many classes": (*_rows(17, 3, 300, 40.0), {"softcap": 30.0}),
+    "soft-cap over masked classes": (
+        [[1.0, -INF, 25.0], [-INF, 3.0, -40.0]], [0, 2], {"softcap": 15.0, "temperature": 3.0},
+    ),
+    "a gap of 85 at a temperature": ([[255.25, 0.3, -7.0]], [0], {"temperature": 3.0}),
     "a low temperature": (*_rows(18, 5, 6, 3.0), {"temperature": 0.25}),
     "a high temperature at an offset": (
         1e4 + _rows(19, 5, 6, 3.0)[0], [1] * 5, {"temperature": 7.0},

@@ -17,7 +17,7 @@ mp.mp.prec = 300
 def effective(x: Any, softcap: Any, temperature: Any) -> tuple[Any, Any]:
     """A logit as the softmax sees it, and the derivative of that."""
     x, temperature = mp.mpf(float(x)), mp.mpf(float(temperature))
-    if softcap is None:
+    if softcap is None or mp.isinf(x):
         return x / temperature, 1 / temperature
     cap = mp.mpf(float(softcap))
     return cap * mp.tanh(x / cap) / temperature, mp.sech(x / cap) ** 2 / temperature

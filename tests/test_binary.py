@@ -282,7 +282,7 @@ ERRORS = [
     ({"pos_weight": -1.0}, ValueError, "pos_weight[0] = -1.0: pos_weight must be finite and not"),
     ({"sample_weight": [1, 1, 1]}, ValueError, "sample_weight has shape (3,), not (2, 3)"),
     ({"label_smoothing": 2}, ValueError, "label_smoothing = 2 is outside [0, 1]"),
-    ({"temperature": 0}, ValueError, "temperature = 0 is outside (0, inf)"),
+    ({"temperature": 0}, ValueError, "temperature = 0 is outside (1e-30, 1e+30)"),
     ({"base": 1}, ValueError, "base = 1 is outside (1, inf)"),
     ({"ignore_index": 1.0}, TypeError, "ignore_index must be an integer, not 1.0"),
     ({"reduction": "all"}, ValueError, "reduction = 'all' is none of"),

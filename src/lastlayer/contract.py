@@ -37,6 +37,11 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return dtype.name
 
 
+def address(array: Array) -> int:
+    """`array.ctypes.data`, which imports at every call: too slow, and too late at shutdown."""
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
 def as_array(value: Any, name: str) -> Array:
     """Any array-like as an ndarray over the same memory; tensors of other libraries refused."""
     if type(value) is np.ndarray:
@@ -150,7 +155,7 @@ def first_bad(bad: Array, array: Array) -> tuple[str, Any]:
 
 
 def _same_memory(a: Array, b: Array) -> bool:
-    return a.ctypes.data == b.ctypes.data and a.strides == b.strides
+    return address(a) == address(b) and a.strides == b.strides
 
 
 # --------------------------------------------------------------------------- labels
@@ -217,16 +222,18 @@ def as_binary_labels(labels: Any, logits: Array, ignore_index: int) -> tuple[Arr
         raise ValueError(
             f"labels have shape {target.shape}, and logits {logits.shape}: one label an output"
         )
-    ignored = None
-    if target.dtype.kind in "iub":
-        bad = (target != 0) & (target != 1)
-        if bad.any():
-            ignored = bad & (target == ignore_index)
-            bad &= ~ignored
-    elif dtype_name(target.dtype) in FLOATING:
-        bad = ~((target >= 0) & (target <= 1))
-    else:
+    whole = target.dtype.kind in "iub"
+    if not whole and dtype_name(target.dtype) not in FLOATING:
         raise TypeError(f"labels must be 0, 1 or floating in [0, 1], not {target.dtype}")
+    ignoring = whole and target.dtype.kind != "b" and ignore_index in (0, 1)
+    with np.errstate(invalid="ignore"):
+        # the common case needs no mask, which is as large as the labels
+        if not ignoring and (target.size == 0 or (target.min() >= 0 and target.max() <= 1)):
+            return target, None
+        bad = (target != 0) & (target != 1) if whole else ~((target >= 0) & (target <= 1))
+    ignored = target == ignore_index if whole else None
+    if ignored is not None:
+        bad &= ~ignored
     if bad.any():
         place, value = first_bad(bad, target)
         raise LabelError(
@@ -305,14 +312,17 @@ def as_number(value: Any, name: str, low: float, high: float, *, inside: bool = 
     raise ValueError(f"{name} = {value!r} is outside {interval}")
 
 
+_DIVISORS = (1e-30, 1e30)
+
+
 def as_temperature(value: Any) -> float:
-    """A temperature above 0."""
-    return as_number(value, "temperature", 0, math.inf, inside=True)
+    """A temperature above 0, of a size at which float32 can divide by it."""
+    return as_number(value, "temperature", *_DIVISORS, inside=True)
 
 
 def as_softcap(value: Any) -> float:
     """A soft-cap above 0; 0.0 stands for none."""
-    return 0.0 if value is None else as_number(value, "softcap", 0, math.inf, inside=True)
+    return 0.0 if value is None else as_number(value, "softcap", *_DIVISORS, inside=True)
 
 
 def as_base(value: Any) -> float:

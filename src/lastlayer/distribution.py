@@ -156,7 +156,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float = m
     """
     number = contract.as_base(base)
     a, b = _pair(p, q, axis, sums_to_one=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # log1p of the relative difference: the log of a ratio near 1 would lose it
         close = np.abs(a - b) < b / 2
         log_ratio = np.where(close, np.log1p((a - b) / b), np.log(a) - np.log(b))

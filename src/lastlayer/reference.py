@@ -65,12 +65,16 @@ def log_softmax(z: Floats) -> Floats:
 
 
 def capped(x: Array, softcap: float) -> tuple[Floats, Floats]:
-    """z = softcap · tanh(x / softcap) and dz/dx; without a cap (0), x and 1."""
+    """z = softcap · tanh(x / softcap) and dz/dx; without a cap (0), and for ±inf, x and 1."""
     x = np.asarray(x, dtype=np.float64)
     if not softcap:
         return x, np.ones_like(x)
-    u = np.exp(-2 * np.abs(x / softcap))
-    return softcap * np.tanh(x / softcap), 4 * u / (1 + u) ** 2
+    with np.errstate(over="ignore"):
+        ratio = x / softcap
+    u = np.exp(-2 * np.abs(ratio))
+    masked = np.isinf(x)
+    z, slope = softcap * np.tanh(ratio), 4 * u / (1 + u) ** 2
+    return np.where(masked, x, z), np.where(masked, 1.0, slope)
 
 
 def one_hot(indices: Indices, classes: int) -> Floats:

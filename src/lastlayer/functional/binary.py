@@ -113,8 +113,9 @@ def binary_cross_entropy_with_grad(
 
     Parameters
     ----------
-    logits, labels, pos_weight, sample_weight, ignore_index, label_smoothing, temperature, base, \
-reduction, divisor, empty
+    logits, labels, pos_weight, sample_weight, ignore_index, label_smoothing
+        As for `binary_cross_entropy`.
+    temperature, base, reduction, divisor, empty
         As for `binary_cross_entropy`.
     out : ndarray, optional
         Where to write the gradient; ``out=logits`` is allowed.

@@ -62,7 +62,7 @@ def cross_entropy(
     z_loss : float, default 0
         ζ, the coefficient of logsumexp(z)², in natural logarithms whatever the base.
     softcap : float, optional
-        Bounds the logits smoothly to ±softcap.
+        Bounds the logits smoothly to ±softcap; a −inf logit stays a class of probability 0.
     temperature : float, default 1
         Divides the logits.
     base : float, default e
@@ -158,8 +158,9 @@ def cross_entropy_with_grad(
 
     Parameters
     ----------
-    logits, labels, axis, class_weight, sample_weight, ignore_index, label_smoothing, z_loss, \
-softcap, temperature, base, reduction, divisor, empty
+    logits, labels, axis, class_weight, sample_weight, ignore_index
+        As for `cross_entropy`.
+    label_smoothing, z_loss, softcap, temperature, base, reduction, divisor, empty
         As for `cross_entropy`.
     out : ndarray, optional
         Where to write the gradient, of the shape and dtype of the logits. ``out=logits`` is
@@ -233,12 +234,18 @@ def _label_gradient(problem: Problem) -> Array:
             z = (z - z.max(axis=-1, keepdims=True)) / problem.temperature
     gradient: Array = np.empty(x.shape, dtype=np.result_type(problem.loss_dtype, z.dtype))
     kernels.normalise(z.astype(gradient.dtype, copy=False), gradient, "log_softmax")
-    gradient *= -(1 - problem.label_smoothing) * problem.reduce.scale / math.log(problem.base)
-    weights = (problem.class_weight, problem.sample_weight)
-    for weight, shape in zip(weights, ((-1,), (*x.shape[:-1], 1)), strict=True):
-        if weight is not None:
-            column = weight.reshape(shape).astype(gradient.dtype)
-            with np.errstate(invalid="ignore"):
+    factor = -(1 - problem.label_smoothing) * problem.reduce.scale / math.log(problem.base)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient *= factor
+        if factor == 0:
+            gradient[...] = 0
+        for weight, shape in (
+            (problem.class_weight, (-1,)),
+            (problem.sample_weight, (*x.shape[:-1], 1)),
+        ):
+            if weight is not None:
+                column = weight.reshape(shape).astype(gradient.dtype)
                 np.multiply(gradient, column, out=gradient)
-            np.copyto(gradient, 0, where=column == 0)  # 0 · ∞ is 0: a class left out
-    return np.moveaxis(gradient.astype(problem.targets.dtype, copy=False), -1, problem.axis)
+                np.copyto(gradient, 0, where=column == 0)  # 0 · ∞ is 0: a class left out
+        gradient = gradient.astype(problem.targets.dtype, copy=False)
+    return np.moveaxis(gradient, -1, problem.axis)

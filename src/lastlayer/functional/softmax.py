@@ -140,30 +140,29 @@ def _normalise(
         out = np.empty_like(array, order="K", subok=False)
     else:
         contract.as_out(out, array)
-    result = _classes_last(out, axes)
-    direct = np.shares_memory(result, out) if out.size else True
+    whole = out.reshape(1) if out.ndim == 0 else out
+    result = _classes_last(whole, axes)
     kernels.normalise(rows, result, kind)
-    if not direct:  # several class axes that no single stride can walk
-        last = tuple(range(out.ndim - len(axes), out.ndim))
-        shape = np.moveaxis(out, axes, last).shape
-        out[...] = np.moveaxis(result.reshape(shape), last, axes)
+    if not np.may_share_memory(result, whole):  # class axes that no single stride can walk
+        last = tuple(range(whole.ndim - len(axes), whole.ndim))
+        shape = np.moveaxis(whole, axes, last).shape
+        whole[...] = np.moveaxis(result.reshape(shape), last, axes)
     return out
 
 
 def _class_rows(x: ArrayLike, axis: Axes) -> tuple[Array, Array, tuple[int, ...]]:
     """`x` as an array, with its class axes as one last axis (..., C), and which they were."""
     array = contract.as_scores(x)
-    if array.ndim == 0:
-        array = array.reshape(1)
+    whole = array.reshape(1) if array.ndim == 0 else array  # a number: one class
     if axis is None:
-        axes = tuple(range(array.ndim))
+        axes = tuple(range(whole.ndim))
     elif isinstance(axis, tuple):
-        axes = tuple(contract.as_axis(a, array) for a in axis)
+        axes = tuple(contract.as_axis(a, whole) for a in axis)
         if len(set(axes)) < len(axes) or not axes:
             raise ValueError(f"axis = {axis} must name one or more axes, each once")
     else:
-        axes = (contract.as_axis(axis, array),)
-    rows = _classes_last(array, axes)
+        axes = (contract.as_axis(axis, whole),)
+    rows = _classes_last(whole, axes)
     if rows.shape[-1] == 0:
         raise ValueError(f"x of shape {array.shape} has nothing along axis {axis}")
     return array, rows, axes

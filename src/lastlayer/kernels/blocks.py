@@ -13,8 +13,8 @@ from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner, summing
 from lastlayer.kernels.memory import as_like, gather, pointer, scatter
-from lastlayer.kernels.row import label_weight
-from lastlayer.kernels.vecmath import bits, exp_negative, exp_scaled, from_bits, sech2, tanh
+from lastlayer.kernels.row import capped, capped_slope, label_weight
+from lastlayer.kernels.vecmath import bits, exp_negative, exp_scaled, from_bits
 
 BLOCK = 2048  # logits summed in the working precision before float64 takes over
 
@@ -48,19 +48,19 @@ def _block_max(x: Any, at: Any, n: Any) -> Any:
 
 
 @inner
-def exp_shifted(x: Any, m: Any, inv_t: Any) -> Any:
-    """exp_scaled((x − m) / T): the difference first, it is exact where it matters."""
-    return exp_scaled((x - m) * inv_t)
+def exp_shifted(x: Any, m: Any, rate: Any) -> Any:
+    """exp_scaled of the difference, which is exact where it matters; apart from the sum's flags."""
+    return exp_scaled(x - m, rate)
 
 
 @summing
-def block_sum(x: Any, at: Any, n: Any, m: Any, inv_t: Any) -> Any:
+def block_sum(x: Any, at: Any, n: Any, m: Any, rate: Any) -> Any:
     """(Σ exp_scaled over what is not m, how many are m) of a block. A NaN is not m."""
     zero, one = as_like(0.0, m), as_like(1.0, m)
     total, ties = zero, zero
     for j in range(n):
         v = x[at + j]
-        e = exp_shifted(v, m, inv_t)
+        e = exp_shifted(v, m, rate)
         total += zero if v == m else e
         ties += one if v == m else zero
     return total, ties
@@ -81,19 +81,19 @@ def block_coefficients(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any) -> Any
 
 
 @inner
-def block_exp(x: Any, at: Any, n: Any, m: Any, inv_t: Any, factor: Any, g: Any, to: Any) -> None:
+def block_exp(x: Any, at: Any, n: Any, m: Any, rate: Any, factor: Any, g: Any, to: Any) -> None:
     """g_j = factor · exp((x_j − m) / T)."""
     for j in range(n):
-        g[to + j] = exp_negative((x[at + j] - m) * inv_t) * factor
+        g[to + j] = exp_negative(x[at + j] - m, rate) * factor
 
 
 @inner
-def block_gradient(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any, inv_t: Any, factor: Any,
+def block_gradient(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any, rate: Any, factor: Any,
                    share: Any, single: Any, alone: Any, g: Any, to: Any) -> None:  # fmt: skip
     """g_j = factor · exp((x_j − m) / T) − share · a_j, and `alone` at a single maximum."""
     for j in range(n):
         v = x[at + j]
-        plain = exp_negative((v - m) * inv_t) * factor - share * a[frm + j]
+        plain = exp_negative(v - m, rate) * factor - share * a[frm + j]
         g[to + j] = alone if single and v == m else plain
 
 
@@ -136,9 +136,9 @@ def cap_block(buffer: Any, slope: Any, n: Any, tile: Any, cap: Any, want_slope: 
         at = r * BLOCK
         if want_slope:
             for j in range(n):
-                slope[at + j] = sech2(buffer[at + j] / cap)
+                slope[at + j] = capped_slope(buffer[at + j], cap)
         for j in range(n):
-            buffer[at + j] = cap * tanh(buffer[at + j] / cap)
+            buffer[at + j] = capped(buffer[at + j], cap)
 
 
 @inner

@@ -9,6 +9,7 @@ anew and nothing fails.
 from __future__ import annotations
 
 import hashlib
+import pickle
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.errors import NumbaWarning
 from numba.extending import overload
 
@@ -39,20 +40,50 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
+class _Files(IndexDataCacheFile):  # type: ignore[misc]
+    """A file for each kernel and signature, named after all that its code depends on.
+
+    Numba numbers the files and keeps an index: two processes that fill a folder at once can then
+    be handed each other's kernel, and an index that is damaged stays so.
+    """
+
+    def _path(self, key: Any) -> Path:
+        about = repr((numba.__version__, self._source_stamp, key)).encode()
+        name = self._index_name.removesuffix(".nbi")
+        return Path(self._cache_path) / f"{name}.{hashlib.sha256(about).hexdigest()[:24]}.nbc"
+
+    def load(self, key: Any) -> Any:
+        content = self._path(key).read_bytes()
+        digest, data = content[:32], content[32:]
+        return pickle.loads(data) if digest == hashlib.sha256(data).digest() else None
+
+    def save(self, key: Any, data: Any) -> None:
+        content = self._dump(data)
+        with self._open_for_write(str(self._path(key))) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        impl = self._impl
+        self._cache_file = _Files(
+            self._cache_path, impl.filename_base, impl.locator.get_source_stamp()
+        )
+
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _sources())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # a file cut short or of another build: whatever unpickling raises
+        except Exception:  # no file, or of another build: whatever unpickling raises
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except Exception:  # a full disk, a folder that is gone, an index cut short
+        except Exception:  # a full disk, a folder that became a file
             return
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from lastlayer.contract import Array, loss_dtype
+from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import blocks, layout, narrow, threads, wide
 from lastlayer.problem import Problem
 
@@ -22,14 +22,14 @@ class _Scratch(threading.local):
 
     def __init__(self) -> None:
         self._buffers = (np.zeros(_SCRATCH + 8), np.zeros(_STATES + 8))  # float64, the larger
-        self.addresses = tuple(-(-b.ctypes.data // 64) * 64 for b in self._buffers)
+        self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
 
 
 _scratch = _Scratch()
 
 
 def _address(array: Array | None) -> int:
-    return 0 if array is None else array.ctypes.data
+    return 0 if array is None else address(array)
 
 
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
@@ -70,7 +70,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
             kernel(
                 lo, hi, part.inner, count, of_x, direct, of_g, direct_g, coefficients,
                 _address(indices), classes, _address(samples), problem.ignore_index, numbers,
-                losses.ctypes.data, *_scratch.addresses, like,
+                address(losses), *_scratch.addresses, like,
             )  # fmt: skip
 
         return work

@@ -34,7 +34,7 @@ def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) 
         positive = samples = slope = None
         if problem.pos_weight is not None:
             columns = problem.pos_weight[_columns(block, x.ndim)]
-            positive = np.array(np.broadcast_to(columns, shape)).reshape(-1)
+            positive = np.array(np.broadcast_to(columns, shape or (1,))).reshape(-1)
         if problem.sample_weight is not None:
             samples = problem.sample_weight[flat]
         loss = np.empty(z.size, working)
@@ -53,7 +53,8 @@ def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) 
         if keep is not None:
             keep[block] = loss.reshape(shape)
         if gradient is not None and slope is not None:
-            gradient[block] = slope.reshape(shape)
+            with np.errstate(over="ignore"):  # what float16 cannot hold is infinite
+                gradient[block] = slope.reshape(shape)
     return keep[()] if keep is not None else reduce.finish(total)
 
 

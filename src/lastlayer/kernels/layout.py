@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array, dtype_name
+from lastlayer.contract import Array, address, dtype_name
 
 SINGLE, DOUBLE, HALF, BFLOAT = range(4)
 KINDS = {"float32": SINGLE, "float64": DOUBLE, "float16": HALF, "bfloat16": BFLOAT}
@@ -64,7 +64,7 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
             size = array.itemsize
             layouts.append(
                 (
-                    array.ctypes.data + offset,
+                    address(array) + offset,
                     strides[-2] // size,
                     strides[-1] // size,
                     array.strides[-1] // size if array.shape[-1] > 1 else 1,

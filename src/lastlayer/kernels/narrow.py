@@ -21,6 +21,8 @@ from lastlayer.kernels.row import (
     INVERSE_TEMPERATURE,
     SMOOTHING,
     SOFTCAP,
+    capped,
+    capped_slope,
     finite_rest,
     from_coefficients,
     from_index,
@@ -28,7 +30,7 @@ from lastlayer.kernels.row import (
     limit,
     sample_weight,
 )
-from lastlayer.kernels.vecmath import exp_negative, exp_scaled, log1p, sech2, tanh, unscale
+from lastlayer.kernels.vecmath import exp_negative, exp_scaled, log1p, rate_of, unscale
 
 MOST_CLASSES = 64
 LANES = 64
@@ -85,15 +87,15 @@ def lane_max(w: Any, count: Any) -> None:
 
 
 @inner
-def lane_sum(w: Any, count: Any, inv_t: Any) -> None:
+def lane_sum(w: Any, count: Any, rate: Any) -> None:
     """Σ exp_scaled over what is below each lane's maximum, and how many are at it."""
-    zero, one = as_like(0.0, inv_t), as_like(1.0, inv_t)
+    zero, one = as_like(0.0, rate[0]), as_like(1.0, rate[0])
     for r in range(LANES):
         w[TOTAL + r], w[TIES + r] = zero, zero
     for j in range(count):
         for r in range(LANES):
             v, m = w[X + j * LANES + r], w[TOP + r]
-            e = exp_scaled((v - m) * inv_t)
+            e = exp_scaled(v - m, rate)
             w[TOTAL + r] += zero if v == m else e
             w[TIES + r] += one if v == m else zero
 
@@ -149,11 +151,11 @@ def lane_labels(w: Any, d: Any, row: Any, tile: Any, classes: Any, indices: Any)
 
 
 @inner
-def lane_exp(w: Any, count: Any, inv_t: Any) -> None:
+def lane_exp(w: Any, count: Any, rate: Any) -> None:
     """The gradient's buffer: factor · exp((x_j − m) / T)."""
     for j in range(count):
         for r in range(LANES):
-            e = exp_negative((w[X + j * LANES + r] - w[TOP + r]) * inv_t)
+            e = exp_negative(w[X + j * LANES + r] - w[TOP + r], rate)
             w[G + j * LANES + r] = e * w[FACTOR + r]
 
 
@@ -166,7 +168,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
     losses = pointer(loss, like)
     w, d = pointer(scratch, like), pointer(state_address, _F64)
     cap = as_like(numbers[SOFTCAP], like)
-    inv_t = as_like(numbers[INVERSE_TEMPERATURE], like)
+    rate = rate_of(numbers[INVERSE_TEMPERATURE], like)
     clear(w, count)
 
     row = lo
@@ -177,11 +179,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
         if cap > 0:
             if g is not None:
                 for k in range(count * LANES):
-                    w[SLOPE + k] = sech2(w[X + k] / cap)
+                    w[SLOPE + k] = capped_slope(w[X + k], cap)
             for k in range(count * LANES):
-                w[X + k] = cap * tanh(w[X + k] / cap)
+                w[X + k] = capped(w[X + k], cap)
         lane_max(w, count)
-        lane_sum(w, count, inv_t)
+        lane_sum(w, count, rate)
 
         for r in range(LANES):
             d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore) if r < tile else 0.0
@@ -193,7 +195,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
             lane_labels(w, d, row, tile, classes, indices)
         for r in range(LANES):
             m, sample = np.float64(w[TOP + r]), d[SAMPLE + r]
-            summed = np.float64(w[TOTAL + r]) * unscale(inv_t)
+            summed = np.float64(w[TOTAL + r]) * unscale(like)
             rest = finite_rest(m, summed, np.float64(w[TIES + r]))
             if targets is not None:
                 value, factor, share, own = from_coefficients(
@@ -210,7 +212,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
             losses[row + r] = w[RESULT + r]
 
         if g is not None:
-            lane_exp(w, count, inv_t)
+            lane_exp(w, count, rate)
             if targets is not None:
                 for j in range(count):
                     for r in range(LANES):
@@ -239,7 +241,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
                    like: Any) -> None:  # fmt: skip
     """As `wide.normalise_rows`, for at most 64 classes."""
     w = pointer(scratch, like)
-    one = as_like(1.0, like)
+    rate = rate_of(1.0, like)
     clear(w, count)
 
     row = lo
@@ -248,10 +250,10 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
         tile = min(LANES, inner_count - position, hi - row)
         load(x, outer * x[1] + position * x[2], count, tile, w, X)
         lane_max(w, count)
-        lane_sum(w, count, one)
+        lane_sum(w, count, rate)
         for r in range(LANES):
             m = np.float64(w[TOP + r])
-            summed = np.float64(w[TOTAL + r]) * unscale(one)
+            summed = np.float64(w[TOTAL + r]) * unscale(like)
             rest = finite_rest(m, summed, np.float64(w[TIES + r]))
             log_s = log1p(rest)
             w[RESULT + r] = limit(m, summed, m + log_s)
@@ -266,6 +268,6 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
                         k = j * LANES + r
                         w[G + k] = (w[X + k] - w[TOP + r]) - w[FACTOR + r]
             else:
-                lane_exp(w, count, one)
+                lane_exp(w, count, rate)
             store(w, y, outer * y[1] + position * y[2], count, tile)
         row += tile

@@ -11,13 +11,25 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.jit import inner
-from lastlayer.kernels.memory import pointer
-from lastlayer.kernels.vecmath import exp_negative, log1p
+from lastlayer.kernels.memory import as_like, pointer
+from lastlayer.kernels.vecmath import exp_negative, log1p, rate_of, sech2, tanh
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
 # the numbers that every row of a call shares, in this order
 SMOOTHING, Z_LOSS, SOFTCAP, INVERSE_TEMPERATURE, INVERSE_LOG_BASE, SCALE = range(6)
+
+
+@inner
+def capped(x: Any, cap: Any) -> Any:
+    """cap · tanh(x / cap); a masked class, −inf, stays one, and +inf stays what makes a row NaN."""
+    return x if abs(x) == np.inf else cap * tanh(x / cap)
+
+
+@inner
+def capped_slope(x: Any, cap: Any) -> Any:
+    """Its derivative."""
+    return sech2(x / cap) if abs(x) != np.inf else as_like(1.0, x)
 
 
 @inner
@@ -48,7 +60,7 @@ def from_index(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers
     loss = sample * ((behind + weight * log_s) * inv_log + numbers[Z_LOSS] * lse * lse)
     factor = sample * numbers[SCALE] * inv_t
     slope = 2.0 * numbers[Z_LOSS] * lse
-    p = exp_negative((picked - m) * inv_t) / total
+    p = exp_negative(picked - m, rate_of(inv_t, m)) / total
     own = -rest / total if picked == m else p - 1.0
     weight *= inv_log
     return loss, factor * (weight + slope) / total, factor * (weight * own + slope * p)

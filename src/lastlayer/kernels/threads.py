@@ -11,7 +11,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing it registers an exit handler, which at exit it is too late for
+    from concurrent.futures import ThreadPoolExecutor
 
 _WORTHWHILE = 1 << 18  # bytes a thread: below it, waking one costs more than it brings
 _PIECES = 4  # ranges a thread: the one that falls behind leaves its last ones to the others
@@ -49,35 +52,82 @@ def spread(work: Callable[[int, int], None], rows: int, row_bytes: int, unit: in
     pieces = min(threads * _PIECES, -(-rows // unit))
     size = -(-rows // pieces)
     size = -(-size // unit) * unit
-    starts = iter(range(0, rows, size))  # next() on it is atomic under the GIL
-
-    def run() -> None:
-        for lo in starts:
-            work(lo, min(lo + size, rows))
-
-    others = _submit(run, threads - 1)
-    try:
-        run()
-    finally:
-        for other in others:
-            other.result()
+    call = _Call(work, rows, size)
+    _submit(call.help, threads - 1)
+    call.run()
 
 
-def _submit(run: Callable[[], None], count: int) -> list[Future[None]]:
+class _Call:
+    """The ranges of one call, each taken by whichever thread is free."""
+
+    def __init__(self, work: Callable[[int, int], None], rows: int, size: int) -> None:
+        self._work, self._rows, self._size = work, rows, size
+        self._starts = iter(range(0, rows, size))  # next() on it is atomic under the GIL
+        self._change = threading.Condition()
+        self._closed, self._failed, self._helping = False, False, 0
+        self._error: BaseException | None = None
+
+    def _take(self) -> None:
+        for lo in self._starts:
+            if self._failed:  # not `_closed`: what was taken before that must be computed
+                return
+            self._work(lo, min(lo + self._size, self._rows))
+
+    def help(self) -> None:
+        """What a thread of the pool does; nothing where it comes too late."""
+        with self._change:
+            if self._closed:
+                return
+            self._helping += 1
+        try:
+            self._take()
+        except BaseException as error:  # the caller's to raise
+            self._error, self._failed = error, True
+        finally:
+            with self._change:
+                self._helping -= 1
+                self._change.notify_all()
+
+    def run(self) -> None:
+        """What the caller does: its share, and then wait until nobody is at work any more.
+
+        Even when interrupted: the arrays that the others write to are the caller's.
+        """
+        interrupt: BaseException | None = None
+        try:
+            self._take()
+        except BaseException as error:
+            interrupt, self._failed = error, True
+        while True:
+            try:
+                with self._change:
+                    self._closed = True
+                    self._change.wait_for(lambda: not self._helping)
+                break
+            except KeyboardInterrupt as error:
+                interrupt, self._failed = error, True
+        try:
+            if interrupt or self._error:
+                raise interrupt or self._error  # type: ignore[misc]
+        finally:
+            self._error = interrupt = None  # an error that its own frame holds is never let go
+
+
+def _submit(run: Callable[[], None], count: int) -> None:
     global _pool, _pool_size  # noqa: PLW0603
-    started: list[Future[None]] = []
     with _lock:
         try:
             if _pool is None or _pool_size < count:
+                from concurrent.futures import ThreadPoolExecutor
+
                 retired, _pool = _pool, ThreadPoolExecutor(count, "lastlayer")
                 _pool_size = count
                 if retired is not None:
                     retired.shutdown(wait=False)
             for _ in range(count):
-                started.append(_pool.submit(run))
-        except RuntimeError:  # the interpreter is shutting down, or no thread can be had
+                _pool.submit(run)
+        except (RuntimeError, ImportError):  # at shutdown, or where no thread can be had
             pass
-    return started
 
 
 def _forget() -> None:

@@ -42,16 +42,14 @@ def from_bits(typingctx: Any, n: Any) -> Any:
 
 # exp(t) = 2^n exp(r), n the nearest integer to t / ln 2, |r| ≤ ½ ln 2, exp(r) = 1 + r + r² Q(r).
 # Adding 1.5 · 2^23 (2^52) rounds t / ln 2 to an integer and leaves that integer in the low bits.
-# ln 2 is split in two so that n · LN2_HIGH is exact.
+# ln 2 is split in two so that the product of n with the first part is exact.
 # The results are scaled by 2^64 (2^512): exp of what is far below the maximum is still a normal
 # number, and a sum of such terms keeps all its digits.
 
-_LOG2E_32 = np.float32(1.4426950408889634)
+_LN2 = 0.6931471805599453
 _MAGIC_32 = np.float32(12582912.0)
-_LN2_HIGH_32 = np.float32(0.693359375)
-_LN2_LOW_32 = np.float32(-2.12194440054690583e-4)
 _LOW_32 = np.float32(-131.0)
-_TINY_32 = np.float32(-104.0)  # exp is below half the smallest subnormal number
+_TINY_32 = np.float32(104.0 / 131.0)  # of it: exp is below half the smallest subnormal number
 _SHIFT_32, _BIAS_32 = np.int32(23), np.int32((127 + 64) << 23)
 _ZERO_32, _ONE_32 = np.float32(0.0), np.float32(1.0)
 _Q0_32 = np.float32(0.4999999342555351)
@@ -60,12 +58,11 @@ _Q2_32 = np.float32(0.04166839211997071)
 _Q3_32 = np.float32(0.008368750888529428)
 _Q4_32 = np.float32(0.001381447551951256)
 
-_LOG2E_64 = 1.4426950408889634
 _MAGIC_64 = 6755399441055744.0
 _LN2_HIGH_64 = 0.6931471803691238
 _LN2_LOW_64 = 1.9082149292705877e-10
 _LOW_64 = -1000.0
-_TINY_64 = -745.2
+_TINY_64 = 0.7452
 _SHIFT_64, _BIAS_64 = np.int64(52), np.int64((1023 + 512) << 52)
 _Q0_64 = 0.5000000000000011
 _Q1_64 = 0.16666666666666413
@@ -83,54 +80,84 @@ UNSCALE_64 = 2.0**-512
 _UNSCALE_32 = np.float32(UNSCALE_32)
 
 
-def exp_scaled(t: Any) -> Any:
-    """2^64 exp(t) in float32, 2^512 exp(t) in float64, for t ≤ 0; 0 below −131 (−1000)."""
+def exp_scaled(d: Any, rate: Any) -> Any:
+    """2^64 exp(d / T) in float32, 2^512 exp(d / T) in float64, for d ≤ 0; 0 below −131 (−1000).
+
+    `rate` is `rate_of(1 / T)`. The temperature enters after the range reduction, where d / T would
+    be rounded before it: n = round(d / (T ln 2)), r = d − n T ln 2, exp(r / T).
+    """
     raise NotImplementedError("for kernels only")
 
 
 @by_dtype(exp_scaled)
-def _exp_scaled(t: Any) -> Any:
-    def single(t: Any) -> Any:
-        t = _LOW_32 if t < _LOW_32 else t
-        k = t * _LOG2E_32 + _MAGIC_32
+def _exp_scaled(d: Any, rate: Any) -> Any:
+    def single(d: Any, rate: Any) -> Any:
+        log2e, high, low, inv_t, lowest = rate
+        t = lowest if d < lowest else d
+        k = t * log2e + _MAGIC_32
         n = k - _MAGIC_32
-        r = t - n * _LN2_HIGH_32
-        r = r - n * _LN2_LOW_32
+        r = t - n * high
+        r = (r - n * low) * inv_t
         q = (((_Q4_32 * r + _Q3_32) * r + _Q2_32) * r + _Q1_32) * r + _Q0_32
         p = (q * r + _ONE_32) * r + _ONE_32
         e = p * from_bits(np.int32((bits(k) << _SHIFT_32) + _BIAS_32))
-        return _ZERO_32 if t <= _LOW_32 else e
+        return _ZERO_32 if t <= lowest else e
 
-    def double(t: Any) -> Any:
-        t = _LOW_64 if t < _LOW_64 else t
-        k = t * _LOG2E_64 + _MAGIC_64
+    def double(d: Any, rate: Any) -> Any:
+        log2e, high, low, inv_t, lowest = rate
+        t = lowest if d < lowest else d
+        k = t * log2e + _MAGIC_64
         n = k - _MAGIC_64
-        r = t - n * _LN2_HIGH_64
-        r = r - n * _LN2_LOW_64
+        r = t - n * high
+        r = (r - n * low) * inv_t
         q = (((_Q9_64 * r + _Q8_64) * r + _Q7_64) * r + _Q6_64) * r + _Q5_64
         q = ((((q * r + _Q4_64) * r + _Q3_64) * r + _Q2_64) * r + _Q1_64) * r + _Q0_64
         p = (q * r + 1.0) * r + 1.0
         e = p * from_bits((bits(k) << _SHIFT_64) + _BIAS_64)
-        return 0.0 if t <= _LOW_64 else e
+        return 0.0 if t <= lowest else e
 
-    return single if t == types.float32 else double
+    return single if d == types.float32 else double
 
 
-def exp_negative(t: Any) -> Any:
-    """exp(t) for t ≤ 0, rounded gradually to subnormal numbers and to 0."""
+def rate_of(inv_t: Any, like: Any) -> Any:
+    """What `exp_scaled` needs of the temperature, in the working precision."""
+    raise NotImplementedError("for kernels only")
+
+
+@by_dtype(rate_of)
+def _rate_of(inv_t: Any, like: Any) -> Any:
+    # the high part of T ln 2 has 10 (20) trailing zeros: its product with n is exact
+    def single(inv_t: Any, like: Any) -> Any:
+        step = _LN2 / inv_t
+        high = from_bits(np.int32(bits(np.float32(step)) & np.int32(-1024)))
+        low = np.float32(step - np.float64(high))
+        return np.float32(1.0 / step), high, low, np.float32(inv_t), np.float32(_LOW_32 / inv_t)
+
+    def double(inv_t: Any, like: Any) -> Any:
+        # ln 2 itself has two parts, and the rounding of T ln 2 is taken back by the first of them
+        step = _LN2 / inv_t
+        high = from_bits(bits(step) & np.int64(-(1 << 20)))
+        low = ((_LN2_HIGH_64 - high * inv_t) + _LN2_LOW_64) / inv_t
+        return 1.0 / step, high, low, inv_t, _LOW_64 / inv_t
+
+    return single if like == types.float32 else double
+
+
+def exp_negative(d: Any, rate: Any) -> Any:
+    """exp(d / T) for d ≤ 0, rounded gradually to subnormal numbers and to 0."""
     raise NotImplementedError("for kernels only")
 
 
 @by_dtype(exp_negative)
-def _exp_negative(t: Any) -> Any:
+def _exp_negative(d: Any, rate: Any) -> Any:
     # selected before the multiplication: a result that underflows costs the processor 150 cycles
-    def single(t: Any) -> Any:
-        return (_ZERO_32 if t < _TINY_32 else exp_scaled(t)) * _UNSCALE_32
+    def single(d: Any, rate: Any) -> Any:
+        return (_ZERO_32 if d < rate[4] * _TINY_32 else exp_scaled(d, rate)) * _UNSCALE_32
 
-    def double(t: Any) -> Any:
-        return (0.0 if t < _TINY_64 else exp_scaled(t)) * UNSCALE_64
+    def double(d: Any, rate: Any) -> Any:
+        return (0.0 if d < rate[4] * _TINY_64 else exp_scaled(d, rate)) * UNSCALE_64
 
-    return single if t == types.float32 else double
+    return single if d == types.float32 else double
 
 
 def unscale(like: Any) -> Any:
@@ -185,7 +212,7 @@ _T32 = tuple(
     map(np.float32, (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1))
 )
 _T32_LAST = np.float32(-3.33332819422e-1)
-_SMALL_32, _TWO_32, _FOUR_32 = np.float32(0.625), np.float32(2.0), np.float32(4.0)
+_SMALL_32, _FOUR_32 = np.float32(0.625), np.float32(4.0)
 _P = (-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3)
 _R = (1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3)
 
@@ -203,7 +230,7 @@ def _tanh(x: Any) -> Any:
 
     def single(x: Any) -> Any:
         size = abs(x)
-        e = exp_negative(-_TWO_32 * size)
+        e = exp_negative(-size, rate_of(2.0, x))
         large = (_ONE_32 - e) / (_ONE_32 + e)
         z = x * x
         small = x + x * z * ((((a * z + b) * z + c) * z + d) * z + _T32_LAST)
@@ -211,7 +238,7 @@ def _tanh(x: Any) -> Any:
 
     def double(x: Any) -> Any:
         size = abs(x)
-        e = exp_negative(-2.0 * size)
+        e = exp_negative(-size, rate_of(2.0, x))
         large = (1.0 - e) / (1.0 + e)
         z = x * x
         ratio = ((p0 * z + p1) * z + p2) / (((z + r0) * z + r1) * z + r2)
@@ -229,11 +256,11 @@ def sech2(x: Any) -> Any:
 @by_dtype(sech2)
 def _sech2(x: Any) -> Any:
     def single(x: Any) -> Any:
-        e = exp_negative(-_TWO_32 * abs(x))
+        e = exp_negative(-abs(x), rate_of(2.0, x))
         return _FOUR_32 * e / ((_ONE_32 + e) * (_ONE_32 + e))
 
     def double(x: Any) -> Any:
-        e = exp_negative(-2.0 * abs(x))
+        e = exp_negative(-abs(x), rate_of(2.0, x))
         return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
     return single if x == types.float32 else double

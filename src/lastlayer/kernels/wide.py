@@ -41,7 +41,7 @@ from lastlayer.kernels.row import (
     limit,
     sample_weight,
 )
-from lastlayer.kernels.vecmath import log1p, unscale
+from lastlayer.kernels.vecmath import log1p, rate_of, unscale
 
 TILE = 16  # rows copied together where the classes of a row do not lie side by side
 BUFFERS = 4  # of TILE · BLOCK each: logits, coefficients, soft-cap's slope, gradient
@@ -64,13 +64,13 @@ def first_block(states: Any, tile: Any) -> None:
 
 
 @inner
-def merge_block(x: Any, at: Any, n: Any, inv_t: Any, state: Any, o: Any) -> Any:
+def merge_block(x: Any, at: Any, n: Any, rate: Any, state: Any, o: Any) -> Any:
     """Add a block to a row's maximum, sum and ties; returns the maximum so far."""
     found = block_max(x, at, n)
     m = state[o + _M]
     if found > m:
         raised = np.float64(found)
-        lowered = math.exp((m - raised) * np.float64(inv_t))  # exp(−inf) = 0 at the first block
+        lowered = math.exp((m - raised) * np.float64(rate[3]))  # exp(−inf) = 0 at the first block
         state[o + _REST] = (state[o + _REST] + state[o + _TIES]) * lowered
         state[o + _TIES] = 0.0
         if state[o + _BELOW] + state[o + _TOP] > 0.0:
@@ -79,7 +79,7 @@ def merge_block(x: Any, at: Any, n: Any, inv_t: Any, state: Any, o: Any) -> Any:
         state[o + _TOP] = 0.0
         state[o + _M] = raised
     reference = as_like(state[o + _M], found)
-    total, ties = block_sum(x, at, n, reference, inv_t)
+    total, ties = block_sum(x, at, n, reference, rate)
     state[o + _REST] += np.float64(total) * unscale(found)
     state[o + _TIES] += np.float64(ties)
     return reference
@@ -102,7 +102,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
     result = pointer(scratch + 3 * size, like)
     states = pointer(state_address, _F64)
     cap = as_like(numbers[SOFTCAP], like)
-    inv_t = as_like(numbers[INVERSE_TEMPERATURE], like)
+    rate = rate_of(numbers[INVERSE_TEMPERATURE], like)
     memory = pointer(x[0], like)
 
     row = lo
@@ -128,7 +128,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                 source = memory if direct else buffer
                 at = start + block if direct else r * BLOCK
                 o = r * STATES
-                m = merge_block(source, at, n, inv_t, states, o)
+                m = merge_block(source, at, n, rate, states, o)
                 if targets is not None:
                     behind, below, top = block_coefficients(
                         source, at, n, coefficients, r * BLOCK, m
@@ -188,11 +188,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                     factor = as_like(states[o + 1], like)
                     own = as_like(states[o + 3], like)
                     if targets is not None:
-                        block_gradient(source, at, n, coefficients, r * BLOCK, m, inv_t, factor,
+                        block_gradient(source, at, n, coefficients, r * BLOCK, m, rate, factor,
                                        as_like(states[o + 2], like), states[o + 4] == 1.0, own,
                                        target, to)  # fmt: skip
                     else:
-                        block_exp(source, at, n, m, inv_t, factor, target, to)
+                        block_exp(source, at, n, m, rate, factor, target, to)
                         label = label_weight(row + r, 0, indices)[0] - block
                         if 0 <= label < n:
                             target[to + label] = own
@@ -213,7 +213,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
     result = pointer(scratch + TILE * BLOCK * width(like), like)
     states = pointer(state_address, _F64)
     memory = pointer(x[0], like)
-    one = as_like(1.0, like)
+    rate = rate_of(1.0, like)
 
     row = lo
     while row < hi:
@@ -228,17 +228,17 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
             for r in range(tile):
                 source = memory if direct else buffer
                 at = start + block if direct else r * BLOCK
-                merge_block(source, at, n, one, states, r * STATES)
+                merge_block(source, at, n, rate, states, r * STATES)
 
         for r in range(tile):
             o = r * STATES
             m = states[o + _M]
             rest = finite_rest(m, states[o + _REST], states[o + _TIES])
             log_s = log1p(rest)
-            states[o + 1], states[o + 2] = 1.0 / (1.0 + rest), log_s
             if y is None:
                 value = limit(m, states[o + _REST], m + log_s)
                 pointer(lse, like)[row + r] = as_like(value, like)
+            states[o + 1], states[o + 2] = 1.0 / (1.0 + rest), log_s
 
         if y is not None:
             y_start = outer * y[1] + position * y[2]
@@ -257,7 +257,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
                     if logarithm:
                         block_log(source, at, n, m, as_like(states[o + 2], like), target, to)
                     else:
-                        block_exp(source, at, n, m, one, as_like(states[o + 1], like), target, to)
+                        block_exp(source, at, n, m, rate, as_like(states[o + 1], like), target, to)
                 if not direct_y:
                     unstage(result, y, y_start, block, n, tile)
         row += tile
