@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.jit import by_dtype, inner, summing
+from lastlayer.kernels.jit import by_dtype, inner, summing, widest_vectors
 from lastlayer.kernels.memory import as_like, gather, pointer, scatter
 from lastlayer.kernels.row import capped, capped_slope, label_weight
 from lastlayer.kernels.vecmath import bits, exp_negative, exp_scaled, from_bits
@@ -29,6 +29,7 @@ def block_max(x: Any, at: Any, n: Any) -> Any:
 @by_dtype(block_max)
 def _block_max(x: Any, at: Any, n: Any) -> Any:
     def single(x: Any, at: Any, n: Any) -> Any:
+        widest_vectors()
         best = np.int32(-0x80000000)
         for j in range(n):
             b = bits(x[at + j])
@@ -37,6 +38,7 @@ def _block_max(x: Any, at: Any, n: Any) -> Any:
         return from_bits(np.int32(best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))))
 
     def double(x: Any, at: Any, n: Any) -> Any:
+        widest_vectors()
         best = np.int64(-0x8000000000000000)
         for j in range(n):
             b = bits(x[at + j])
@@ -56,6 +58,7 @@ def exp_shifted(x: Any, m: Any, rate: Any) -> Any:
 @summing
 def block_sum(x: Any, at: Any, n: Any, m: Any, rate: Any) -> Any:
     """(Σ exp_scaled over what is not m, how many are m) of a block. A NaN is not m."""
+    widest_vectors()
     zero, one = as_like(0.0, m), as_like(1.0, m)
     total, ties = zero, zero
     for j in range(n):
@@ -69,6 +72,7 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, rate: Any) -> Any:
 @summing
 def block_coefficients(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any) -> Any:
     """(Σ a_j (m − x_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
+    widest_vectors()
     zero = as_like(0.0, m)
     behind, below, top = zero, zero, zero
     for j in range(n):
@@ -83,6 +87,7 @@ def block_coefficients(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any) -> Any
 @inner
 def block_exp(x: Any, at: Any, n: Any, m: Any, rate: Any, factor: Any, g: Any, to: Any) -> None:
     """g_j = factor · exp((x_j − m) / T)."""
+    widest_vectors()
     for j in range(n):
         g[to + j] = exp_negative(x[at + j] - m, rate) * factor
 
@@ -91,6 +96,7 @@ def block_exp(x: Any, at: Any, n: Any, m: Any, rate: Any, factor: Any, g: Any, t
 def block_gradient(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any, rate: Any, factor: Any,
                    share: Any, single: Any, alone: Any, g: Any, to: Any) -> None:  # fmt: skip
     """g_j = factor · exp((x_j − m) / T) − share · a_j, and `alone` at a single maximum."""
+    widest_vectors()
     for j in range(n):
         v = x[at + j]
         plain = exp_negative(v - m, rate) * factor - share * a[frm + j]
@@ -100,6 +106,7 @@ def block_gradient(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any, rate: Any,
 @inner
 def block_log(x: Any, at: Any, n: Any, m: Any, log_s: Any, g: Any, to: Any) -> None:
     """g_j = (x_j − m) − log S."""
+    widest_vectors()
     for j in range(n):
         g[to + j] = (x[at + j] - m) - log_s
 

@@ -121,6 +121,9 @@ def _copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any,
         if s1 == 1 and t1 == 1:
             for b in range(n1):
                 target[o + b] = converted(source[i + b], target)
+        elif t1 == 1:
+            for b in range(n1):
+                target[o + b] = converted(source[i + b * s1], target)
         else:
             for b in range(n1):
                 target[o + b * t1] = converted(source[i + b * s1], target)

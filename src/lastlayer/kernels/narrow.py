@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.jit import inner, kernel, widest_vectors
 from lastlayer.kernels.memory import as_like, gather, pointer, scatter
 from lastlayer.kernels.row import (
     INVERSE_TEMPERATURE,
@@ -55,7 +55,7 @@ def load(layout: Any, at: Any, count: Any, tile: Any, w: Any, to: Any) -> None:
     if layout[2] == 1:
         gather(layout, at, layout[3], 1, w, to, LANES, 1, count, tile)
     else:
-        gather(layout, at, layout[2], layout[3], w, to, 1, LANES, tile, count)
+        gather(layout, at, layout[3], layout[2], w, to, LANES, 1, count, tile)
 
 
 @inner
@@ -78,6 +78,7 @@ def clear(w: Any, count: Any) -> None:
 @inner
 def lane_max(w: Any, count: Any) -> None:
     """The maximum of each lane; a NaN is passed over, the sum will have it."""
+    widest_vectors()
     for r in range(LANES):
         w[TOP + r] = w[X + r]
     for j in range(1, count):
@@ -89,6 +90,7 @@ def lane_max(w: Any, count: Any) -> None:
 @inner
 def lane_sum(w: Any, count: Any, rate: Any) -> None:
     """Σ exp_scaled over what is below each lane's maximum, and how many are at it."""
+    widest_vectors()
     zero, one = as_like(0.0, rate[0]), as_like(1.0, rate[0])
     for r in range(LANES):
         w[TOTAL + r], w[TIES + r] = zero, zero
@@ -103,6 +105,7 @@ def lane_sum(w: Any, count: Any, rate: Any) -> None:
 @inner
 def lane_coefficients(w: Any, d: Any, count: Any) -> None:
     """Σ a_j (m − x_j), Σ a_j below m and Σ a_j at m of each lane, in float64; 0 · ∞ is 0."""
+    widest_vectors()
     for r in range(LANES):
         d[BEHIND + r], d[BELOW + r], d[AT_TOP + r] = 0.0, 0.0, 0.0
     for j in range(count):
@@ -153,6 +156,7 @@ def lane_labels(w: Any, d: Any, row: Any, tile: Any, classes: Any, indices: Any)
 @inner
 def lane_exp(w: Any, count: Any, rate: Any) -> None:
     """The gradient's buffer: factor · exp((x_j − m) / T)."""
+    widest_vectors()
     for j in range(count):
         for r in range(LANES):
             e = exp_negative(w[X + j * LANES + r] - w[TOP + r], rate)
