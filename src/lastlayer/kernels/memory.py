@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -27,6 +28,23 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
     return result(types.int64, like), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, source: Any, index: Any) -> Any:
+    """Ask for the cache line of source[index]; any address may be asked for."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        )
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+        builder.call(function, [place, flag(0), flag(2), flag(1)])  # to read, into L2, data
+        return context.get_dummy_value()
+
+    return types.void(source, index), codegen
 
 
 # --------------------------------------------------------------------------- half precision

@@ -29,7 +29,7 @@ from lastlayer.kernels.blocks import (
     unstage,
 )
 from lastlayer.kernels.jit import inner, kernel
-from lastlayer.kernels.memory import as_like, pointer, width
+from lastlayer.kernels.memory import as_like, pointer, prefetch, width
 from lastlayer.kernels.row import (
     INVERSE_TEMPERATURE,
     SMOOTHING,
@@ -45,6 +45,8 @@ from lastlayer.kernels.vecmath import log1p, rate_of, unscale
 
 TILE = 16  # rows copied together where the classes of a row do not lie side by side
 BUFFERS = 4  # of TILE · BLOCK each: logits, coefficients, soft-cap's slope, gradient
+STRETCH = 512  # logits summed between two requests for the memory that follows the block
+LINE = 16  # float32 in a cache line; for float64 every second one is left to the hardware
 STATES = 8  # float64 a row of a tile
 
 _F64 = np.float64(0)
@@ -79,9 +81,15 @@ def merge_block(x: Any, at: Any, n: Any, rate: Any, state: Any, o: Any) -> Any:
         state[o + _TOP] = 0.0
         state[o + _M] = raised
     reference = as_like(state[o + _M], found)
-    total, ties = block_sum(x, at, n, reference, rate)
-    state[o + _REST] += np.float64(total) * unscale(found)
-    state[o + _TIES] += np.float64(ties)
+    # While a block is summed from the L1 cache nothing is read from memory, and the hardware's
+    # own reading ahead comes to rest: so the block after it is asked for here.
+    for part in range(0, n, STRETCH):
+        length = min(STRETCH, n - part)
+        for line in range(0, length, LINE):
+            prefetch(x, at + n + part + line)
+        total, ties = block_sum(x, at + part, length, reference, rate)
+        state[o + _REST] += np.float64(total) * unscale(found)
+        state[o + _TIES] += np.float64(ties)
     return reference
 
 
