@@ -279,15 +279,19 @@ ERRORS = [
         ValueError,
         "pos_weight has shape (2,), not (3,), one for each output",
     ),
-    ({"pos_weight": -1.0}, ValueError, "pos_weight[0] = -1.0: pos_weight must be finite and not"),
+    ({"pos_weight": -1.0}, ValueError, "pos_weight[0] = -1.0: pos_weight must be in [0, 1e+12]"),
     ({"sample_weight": [1, 1, 1]}, ValueError, "sample_weight has shape (3,), not (2, 3)"),
     ({"label_smoothing": 2}, ValueError, "label_smoothing = 2 is outside [0, 1]"),
-    ({"temperature": 0}, ValueError, "temperature = 0 is outside (1e-30, 1e+30)"),
+    ({"temperature": 0}, ValueError, "temperature = 0 is outside (1e-09, 1e+09)"),
     ({"base": 1}, ValueError, "base = 1 is outside (1, inf)"),
     ({"ignore_index": 1.0}, TypeError, "ignore_index must be an integer, not 1.0"),
     ({"reduction": "all"}, ValueError, "reduction = 'all' is none of"),
     ({"divisor": 1, "reduction": "sum"}, ValueError, "divisor is for reduction='mean'"),
-    ({"labels": Y * 0 - 100, "empty": "raise"}, ValueError, "samples of shape (2, 3) none counts"),
+    (
+        {"labels": Y * 0 - 100, "empty": "raise"},
+        ValueError,
+        "samples of shape (2, 3), and the weight that counts is 0",
+    ),
 ]
 
 

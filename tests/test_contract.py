@@ -51,9 +51,9 @@ REFUSED = [
     refusal(VALUE, "logits of shape (2, 0) has no classes along axis 1", X[:, :0]),
     refusal(VALUE, "logits of shape (0,) has no classes along axis 0", [], []),
     refusal(TYPE, "logits is a torch Tensor", foreign("torch", "Tensor")),
-    refusal(TYPE, "use the one of the same name in lastlayer.torch", foreign("torch.nn")),
+    refusal(TYPE, "is a torch Array, and this is the NumPy function: ", foreign("torch.nn")),
     refusal(TYPE, "logits is a jax Array", foreign("jaxlib._jax")),
-    refusal(TYPE, "use the one of the same name in lastlayer.jax", foreign("jax.core")),
+    refusal(TYPE, "is a jax Array, and this is the NumPy function: ", foreign("jax.core")),
     refusal(TYPE, "labels is a torch Tensor", labels=foreign("torch", "Tensor")),
     # axis
     refusal(VALUE, "axis 2 is out of bounds for array of dimension 2", axis=2),
@@ -80,7 +80,7 @@ REFUSED = [
     # distributions
     refusal(VALUE, "have the logits' shape (2, 3), not (2, 2)", labels=T[:, :2]),
     refusal(LABEL, "labels[1, 0] = -0.5: labels must be", labels=changed(T, (1, 0), -0.5)),
-    refusal(LABEL, "finite and not negative (1 of 6 are not)", labels=changed(T, (0, 2), INF)),
+    refusal(LABEL, "must be in [0, 1e+12] (1 of 6 are not)", labels=changed(T, (0, 2), INF)),
     *[
         refusal(LABEL, "labels[0, 1] = nan", labels=changed(T, (0, 1), NAN).astype(d))
         for d in DTYPES
@@ -100,11 +100,11 @@ REFUSED = [
     refusal(VALUE, "sample_weight[1] = -0.5: sample_weight must be", sample_weight=[1, -0.5]),
     refusal(TYPE, "sample_weight is a torch Tensor", sample_weight=foreign("torch", "Tensor")),
     # numbers
-    refusal(VALUE, "temperature = 0 is outside (1e-30, 1e+30)", temperature=0),
+    refusal(VALUE, "temperature = 0 is outside (1e-09, 1e+09)", temperature=0),
     refusal(VALUE, "temperature = -1.0 is outside", temperature=-1.0),
     refusal(VALUE, "temperature = nan is outside", temperature=NAN),
     refusal(VALUE, "temperature = inf is outside", temperature=INF),
-    refusal(VALUE, "is outside (1e-30, 1e+30)", temperature=10**400),
+    refusal(VALUE, "is outside (1e-09, 1e+09)", temperature=10**400),
     refusal(TYPE, "temperature must be a number, not '2'", temperature="2"),
     refusal(TYPE, "temperature must be a number, not 1j", temperature=1j),
     refusal(TYPE, "temperature must be a number, not array", temperature=np.ones(2)),
@@ -112,9 +112,9 @@ REFUSED = [
     refusal(VALUE, "label_smoothing = -0.1 is outside", label_smoothing=-0.1),
     refusal(VALUE, "label_smoothing = nan is outside", label_smoothing=NAN),
     refusal(TYPE, "label_smoothing must be a number, not None", label_smoothing=None),
-    refusal(VALUE, "z_loss = -1 is outside [0, inf]", z_loss=-1),
+    refusal(VALUE, "z_loss = -1 is outside [0, inf)", z_loss=-1),
     refusal(VALUE, "z_loss = inf is outside", z_loss=INF),
-    refusal(VALUE, "softcap = 0 is outside (1e-30, 1e+30)", softcap=0),
+    refusal(VALUE, "softcap = 0 is outside (1e-09, 1e+09); None stands for no cap", softcap=0),
     refusal(VALUE, "base = 1 is outside (1, inf)", base=1),
     refusal(VALUE, "base = nan is outside", base=NAN),
     refusal(TYPE, "ignore_index must be an integer, not 0.5", ignore_index=0.5),
@@ -127,7 +127,12 @@ REFUSED = [
     refusal(VALUE, "divisor is for reduction='mean', not", divisor=2, reduction="none"),
     refusal(VALUE, "divisor = 0 is outside (0, inf)", divisor=0),
     refusal(VALUE, "divisor = nan is outside", divisor=NAN),
-    refusal(VALUE, "of samples of shape (2,) none counts", labels=[-100, -100], empty="raise"),
+    refusal(
+        VALUE,
+        "samples of shape (2,), and the weight that counts is 0",
+        labels=[-100, -100],
+        empty="raise",
+    ),
     refusal(VALUE, "the mean over nothing", sample_weight=[0, 0], empty="raise"),
     refusal(VALUE, "the mean over nothing", X[:0], [], empty="raise"),
 ]

@@ -33,7 +33,7 @@ def name_of(path: Path) -> str:
 # From the ground up. Parts of one floor do not import each other.
 FLOORS = [
     {"contract"},
-    {"reduction"},
+    {"labels", "reduction"},
     {"problem"},
     {"reference"},
     {"kernels"},

@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lastlayer import distribution
-from lastlayer.contract import LabelError
 from lastlayer.functional import (
     binary_cross_entropy,
     binary_cross_entropy_with_grad,
@@ -22,6 +21,7 @@ from lastlayer.functional import (
     quadratic_cost_with_grad,
     softmax,
 )
+from lastlayer.labels import LabelError
 
 if TYPE_CHECKING:
     from lastlayer.learning.explain import explain

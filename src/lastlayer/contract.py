@@ -2,15 +2,16 @@
 
 Each ``as_*`` function takes what the caller gave, under the name the caller knows it by, and
 returns it in the one form that the kernels work on, or raises an error that names the argument,
-the value and the shape at fault and says what would be right. Nothing here reads the logits:
-only labels and weights are looked at, in O(N).
+the value and the shape at fault and says what would be right. Nothing here reads the logits; of
+labels and weights every value is looked at.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import operator
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,14 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
+LARGEST = 1e12  # weight or target: products of them with each other stay within float32
 FRONT_ENDS = {"torch": "lastlayer.torch", "jax": "lastlayer.jax", "jaxlib": "lastlayer.jax"}
-
-
-class LabelError(ValueError):
-    """A label that names no class, or a soft target that is no distribution."""
 
 
 # --------------------------------------------------------------------------- arrays
 
 
-@cache
+@lru_cache(maxsize=64)
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """`dtype.name`, which takes NumPy longer than a small batch takes the kernel."""
     return dtype.name
@@ -48,10 +46,17 @@ def as_array(value: Any, name: str) -> Array:
         return value
     root = type(value).__module__.partition(".")[0]
     if root in FRONT_ENDS:
+        front_end = FRONT_ENDS[root]
+        there = importlib.util.find_spec(front_end) is not None
+        instead = f"use the one of the same name in {front_end}, or " if there else ""
         raise TypeError(
             f"{name} is a {root.removesuffix('lib')} {type(value).__name__}, and this is the "
-            f"NumPy function: use the one of the same name in {FRONT_ENDS[root]}, or pass "
-            f"np.asarray({name})"
+            f"NumPy function: {instead}pass np.asarray({name})"
+        )
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask would be lost: pass {name}.filled(...), for "
+            "logits with -inf, the logit of a class of probability 0"
         )
     try:
         return np.asarray(value)
@@ -73,7 +78,7 @@ def as_outputs(value: Any, name: str = "logits") -> Array:
     if array.dtype.kind in "iub":
         raise TypeError(
             f"{name} must be floating ({', '.join(FLOATING)}), not {array.dtype}: were logits and "
-            f"labels swapped? Scores that are whole numbers: {name}.astype(float)"
+            f"labels swapped? For scores that are whole numbers: np.asarray({name}, dtype=float)"
         )
     return _floating(array, name)
 
@@ -132,16 +137,14 @@ def as_out(
         raise TypeError(f"{name} has dtype {out.dtype}, and the result has {like.dtype}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
-    if (
-        np.may_share_memory(out, like)
-        and not _same_memory(out, like)
-        and np.shares_memory(out, like)
-    ):
+    if any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
+        raise ValueError(f"{name} is a broadcast view, whose elements share memory")
+    if _overlap(out, like) and not _same_memory(out, like):
         raise ValueError(
             f"{name} overlaps the input without being it: pass the input or a new array"
         )
     for other in others:
-        if other is not None and np.may_share_memory(out, other) and np.shares_memory(out, other):
+        if other is not None and _overlap(out, other):
             raise ValueError(
                 f"{name} shares memory with the labels or weights, which are still read"
             )
@@ -154,107 +157,72 @@ def first_bad(bad: Array, array: Array) -> tuple[str, Any]:
     return f"[{', '.join(map(str, where))}]" if where else "", array[where]
 
 
+def _overlap(a: Array, b: Array) -> bool:
+    """Whether two arrays share an element; where that is hard to tell, yes."""
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        return bool(np.shares_memory(a, b, max_work=100_000))  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
+
+
 def _same_memory(a: Array, b: Array) -> bool:
-    return address(a) == address(b) and a.strides == b.strides
+    """Whether two arrays of one shape have each element at the same place."""
+    steps = zip(a.shape, a.strides, b.strides, strict=True)
+    return address(a) == address(b) and all(n == 1 or s == t for n, s, t in steps)
 
 
-# --------------------------------------------------------------------------- labels
+# --------------------------------------------------------------------------- ranges
 
 
-def as_labels(
-    labels: Any, logits: Array, axis: int, ignore_index: int
-) -> tuple[Indices | None, Array | None]:
-    """Labels as flat int64 class indices, or as distributions: one of the two is None.
-
-    Indices have the shape of the logits without the class axis, distributions that of the logits.
-    """
-    array = as_array(labels, "labels")
-    rows = logits.shape[:axis] + logits.shape[axis + 1 :]
-    classes = logits.shape[axis]
-    if array.size == 0 and array.shape == rows and not isinstance(labels, np.ndarray):
-        array = array.astype(np.int64)  # an empty list has no dtype of its own
-    if array.dtype.kind in "iu":
-        if array.shape != rows:
-            hint = (
-                "; one-hot labels are floating: labels.astype(float)"
-                if array.shape == logits.shape
-                else ""
-            )
-            raise ValueError(
-                f"labels of shape {array.shape} do not fit logits of shape {logits.shape} with "
-                f"classes along axis {axis}: class indices have shape {rows}{hint}"
-            )
-        return _class_indices(array, classes, ignore_index), None
-    if dtype_name(array.dtype) not in FLOATING:
-        raise TypeError(
-            "labels must be integers (class indices) or floating (distributions), "
-            f"not {array.dtype}"
-        )
-    if array.shape != logits.shape:
-        hint = ""
-        if array.shape == rows:
-            hint = "; class indices must be integers: labels.astype(int)"
-        raise ValueError(
-            f"floating labels are distributions and have the logits' shape {logits.shape}, "
-            f"not {array.shape}{hint}"
-        )
-    _check_non_negative(array, "labels", LabelError)
-    return None, array
-
-
-def _class_indices(labels: Array, classes: int, ignore_index: int) -> Indices:
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
-        if bad.any():
-            place, value = first_bad(bad, labels)
-            raise LabelError(
-                f"labels{place} = {value} is outside [0, {classes}) and is not "
-                f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
-                f"name none of the C = {classes} classes"
-            )
-    return np.ascontiguousarray(labels, dtype=np.int64).reshape(-1)
-
-
-def as_binary_labels(labels: Any, logits: Array, ignore_index: int) -> tuple[Array, Array | None]:
-    """Targets of sigmoid outputs, in [0, 1] or 0 and 1, and which of them are ignored, if any."""
-    target = as_array(labels, "labels")
-    if target.shape != logits.shape:
-        raise ValueError(
-            f"labels have shape {target.shape}, and logits {logits.shape}: one label an output"
-        )
-    whole = target.dtype.kind in "iub"
-    if not whole and dtype_name(target.dtype) not in FLOATING:
-        raise TypeError(f"labels must be 0, 1 or floating in [0, 1], not {target.dtype}")
-    ignoring = whole and target.dtype.kind != "b" and ignore_index in (0, 1)
-    with np.errstate(invalid="ignore"):
-        # the common case needs no mask, which is as large as the labels
-        if not ignoring and (target.size == 0 or (target.min() >= 0 and target.max() <= 1)):
-            return target, None
-        bad = (target != 0) & (target != 1) if whole else ~((target >= 0) & (target <= 1))
-    ignored = target == ignore_index if whole else None
-    if ignored is not None:
-        bad &= ~ignored
-    if bad.any():
-        place, value = first_bad(bad, target)
-        raise LabelError(
-            f"labels{place} = {value} is no target of a sigmoid "
-            f"output: {np.count_nonzero(bad)} of {target.size} are neither in [0, 1] nor "
-            f"ignore_index ({ignore_index})"
-        )
-    return target, ignored
-
-
-def _check_non_negative(array: Array, name: str, error: type[ValueError] = ValueError) -> None:
+def check_range(array: Array, name: str, error: type[ValueError] = ValueError) -> None:
+    """Refuse what is negative, NaN or above LARGEST."""
     # min() is NaN where there is a NaN, and no comparison with NaN holds
     with np.errstate(invalid="ignore"):
-        if array.size == 0 or (array.min() >= 0 and array.max() < np.inf):
+        if array.size == 0 or (array.min() >= 0 and float(array.max()) <= LARGEST):
             return
-        bad = ~((array >= 0) & (array < np.inf))
+        bad = ~((array >= 0) & (array.astype(np.float64) <= LARGEST))
     place, value = first_bad(bad, array)
     raise error(
-        f"{name}{place} = {value}: {name} must be finite and not negative "
+        f"{name}{place} = {value}: {name} must be in [0, {LARGEST:g}] "
         f"({np.count_nonzero(bad)} of {array.size} are not)"
     )
+
+
+def as_probabilities(
+    value: Any, name: str, axis: int = -1, *, sums_to_one: bool = True, hint: str = ""
+) -> Floats:
+    """Probabilities in [0, 1] as float64, class axis last. (..., C)
+
+    A row may be off 1 by what rounding to three decimals or to half precision leaves.
+    """
+    array = as_scores(value, name)
+    if array.ndim == 0:
+        raise ValueError(f"{name} needs a class axis: a single number has shape ()")
+    moved = np.moveaxis(array, as_axis(axis, array), -1)
+    if moved.shape[-1] == 0:
+        raise ValueError(f"{name} of shape {array.shape} has no classes along axis {axis}")
+    p = moved.astype(np.float64)
+    tolerance = 1e-3 if array.dtype.itemsize > 2 else 3e-2
+    bad = ~((p >= 0) & (p <= 1 + tolerance))  # a softmax may round to a little more than 1
+    if bad.any():
+        place, first = first_bad(bad, p)
+        raise ValueError(
+            f"{name}{place} = {first}: {name} must be probabilities in [0, 1] "
+            f"({np.count_nonzero(bad)} of {p.size} are not); for raw outputs use "
+            "lastlayer.cross_entropy"
+        )
+    if sums_to_one:
+        total = p.sum(axis=-1)
+        off = np.abs(total - 1) > tolerance
+        if off.any():
+            place, first = first_bad(off, total)
+            raise ValueError(
+                f"{name}{place} sums to {first:.9g}, not to 1 "
+                f"({np.count_nonzero(off)} of {off.size} rows){hint}"
+            )
+    return np.minimum(p, 1, out=p)
 
 
 # --------------------------------------------------------------------------- weights, numbers
@@ -290,11 +258,13 @@ def _weight(value: Any, shape: tuple[int, ...], name: str, meaning: str) -> Floa
         raise TypeError(f"{name} must be numbers, not {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, not {shape}, {meaning}")
-    _check_non_negative(array, name)
-    return np.ascontiguousarray(array, dtype=np.float64)
+    check_range(array, name)
+    return np.require(array, np.float64, ["C", "A"])
 
 
-def as_number(value: Any, name: str, low: float, high: float, *, inside: bool = False) -> float:
+def as_number(
+    value: Any, name: str, low: float, high: float, *, inside: bool = False, hint: str = ""
+) -> float:
     """A real number in [low, high], or with `inside` in (low, high)."""
     try:
         if isinstance(value, str | bytes):
@@ -308,11 +278,12 @@ def as_number(value: Any, name: str, low: float, high: float, *, inside: bool = 
         return number
     if not inside and low <= number <= high and math.isfinite(number):
         return number
-    interval = f"({low:g}, {high:g})" if inside else f"[{low:g}, {high:g}]"
-    raise ValueError(f"{name} = {value!r} is outside {interval}")
+    closing = ")" if inside or high == math.inf else "]"
+    interval = f"{'(' if inside else '['}{low:g}, {high:g}{closing}"
+    raise ValueError(f"{name} = {value!r} is outside {interval}{hint}")
 
 
-_DIVISORS = (1e-30, 1e30)
+_DIVISORS = (1e-9, 1e9)
 
 
 def as_temperature(value: Any) -> float:
@@ -322,7 +293,11 @@ def as_temperature(value: Any) -> float:
 
 def as_softcap(value: Any) -> float:
     """A soft-cap above 0; 0.0 stands for none."""
-    return 0.0 if value is None else as_number(value, "softcap", *_DIVISORS, inside=True)
+    return (
+        0.0
+        if value is None
+        else as_number(value, "softcap", *_DIVISORS, inside=True, hint="; None stands for no cap")
+    )
 
 
 def as_base(value: Any) -> float:

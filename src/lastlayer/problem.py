@@ -13,10 +13,8 @@ from lastlayer.contract import (
     Floats,
     Indices,
     as_base,
-    as_binary_labels,
     as_class_weight,
     as_integer,
-    as_labels,
     as_logits,
     as_number,
     as_outputs,
@@ -28,6 +26,7 @@ from lastlayer.contract import (
     last,
     loss_dtype,
 )
+from lastlayer.labels import as_binary_labels, as_labels
 from lastlayer.reduction import Reducer, as_reducer, weight_that_counts
 
 

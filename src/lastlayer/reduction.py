@@ -25,7 +25,7 @@ class Reducer:
 
     @property
     def scale(self) -> float:
-        """The factor of the gradient; 0 for a mean over nothing, whose every row is left out."""
+        """The factor of the gradient; 0 for a mean over nothing."""
         if self.reduction != "mean":
             return 1.0
         return 1.0 / self.divisor if self.divisor > 0 else 0.0
@@ -57,8 +57,9 @@ def as_reducer(
         weight = as_number(divisor, "divisor", 0, math.inf, inside=True)
     if reduction == "mean" and empty == "raise" and not weight > 0:
         raise ValueError(
-            f"the mean over nothing: of samples of shape {shape} none counts (all ignored, of "
-            "weight 0, or there are none); empty='nan' or 'zero' returns that instead"
+            f"the mean over nothing: samples of shape {shape}, and the weight that counts is 0 "
+            "(all are ignored or of weight 0, or there are none); empty='nan' or 'zero' returns "
+            "that instead"
         )
     return Reducer(reduction, weight, empty, shape)
 

@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = _fail(
                 ": ".join(str(part) for part in (error.filename, error.strerror) if part)
             )
+    except MemoryError as error:
+        status = _fail(str(error) or "not enough memory")
+    except ValueError as error:  # of input; what only a mistake in the code raises goes through
+        status = _fail(str(error) or "a value that cannot be")
     sys.exit(status)
 
 

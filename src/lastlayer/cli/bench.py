@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from lastlayer.cli.options import FiniteRange
 
 SHAPES = "2048x32000, 65536x1000 and 1000000x10"
 
@@ -49,7 +52,7 @@ SHAPES = "2048x32000, 65536x1000 and 1000000x10"
 @click.option("--repeat", type=click.IntRange(min=1), help="Rounds of every case.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Without --repeat: about how long the rounds of a case may take.  [default: 20]",
 )
 @click.option("--no-memory", is_flag=True, help="Leave out the peak memory.")
@@ -101,6 +104,9 @@ def command(
     shapes = shapes or tuple(f"{n}x{c}" for n, c in cases.SHAPES)
     try:
         plan = run.make_cases(shapes, dtype, tasks)  # type: ignore[arg-type]  # click has checked
+        for case in plan:
+            if case.logits_bytes > sys.maxsize:
+                raise ValueError(f"{case.shape} logits are more than an array can hold")
         takers = measure.contestants(peers)
         report.check_writable(out)
     except ValueError as error:

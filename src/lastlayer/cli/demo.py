@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lastlayer.cli.options import FiniteRange
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,7 +50,7 @@ FILES = {
 )
 @click.option(
     "--learning-rate",
-    type=float,
+    type=FiniteRange(min=0, max=100, min_open=True),
     default=0.1,
     show_default=True,
     help="How far a step goes down the gradient.",
@@ -98,17 +100,14 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     log.print(f"Kernels {word} in {warm.seconds:.1f} s.", highlight=False)
 
     with progress(log, epochs) as on_epoch:
-        try:
-            training = demo.train(
-                parts.train,
-                parts.validation,
-                epochs=epochs,
-                learning_rate=learning_rate,
-                seed=seed,
-                on_epoch=on_epoch,
-            )
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+        training = demo.train(
+            parts.train,
+            parts.validation,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            seed=seed,
+            on_epoch=on_epoch,
+        )
     clock.lap("training")
     log.print(ending(training), highlight=False)
 
@@ -178,7 +177,8 @@ def ending(training: Training) -> str:
     """Why the training ended and which epoch was kept."""
     last = training.history[-1].number
     why = "the validation loss stopped falling" if training.stopped_early else "the most allowed"
-    return f"Trained {last} epochs ({why}); kept epoch {training.best_epoch}."
+    epochs = "1 epoch" if last == 1 else f"{last} epochs"
+    return f"Trained {epochs} ({why}); kept epoch {training.best_epoch}."
 
 
 def table(before: Scores, after: Scores) -> Table:

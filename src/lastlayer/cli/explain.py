@@ -40,7 +40,8 @@ STYLES = {
 @click.option(
     "--labels",
     metavar="LABELS",
-    help='A class a row, "0,1"; or distributions, "0.9,0.1;0,1"; or a .npy or .csv file of either.',
+    help='A class a row, "0,1" or "0;1"; or a distribution a row, "0.9,0.1;0,1"; or a .npy or .csv '
+    "file of either.",
 )
 @click.option("--probabilities", is_flag=True, help="The rows are probabilities, not raw outputs.")
 @click.option(
@@ -117,7 +118,7 @@ def _inputs(file: Path | None, logits: str | None, labels: str | None) -> tuple[
     if labels is not None:
         if y is not None:
             raise click.UsageError(f'{file} has a column "label": leave out --labels')
-        y = _labels(labels)
+        y = _labels(labels, x.shape)
     if y is None:
         column = "" if logits is not None else ', or a column called "label"'
         raise click.UsageError(f'no labels: give --labels "0,1"{column}')
@@ -128,21 +129,29 @@ def _split(text: str) -> list[list[str]]:
     return [row.split(",") for row in text.strip().rstrip(";").split(";")]
 
 
-def _labels(text: str) -> Any:
+def _labels(text: str, shape: tuple[int, ...]) -> Any:
+    """Labels for logits of that shape, from words or a file."""
     if text.lower().endswith((".npy", ".csv")):
         path = Path(text)
         if not path.is_file():
             raise click.BadParameter(f"no such file: {text}", param_hint="--labels")
         if path.suffix.lower() == ".npy":
             return _load(path)
-        rows, _ = _table(path)
-        if all(len(row) == 1 for row in rows):
-            return _classes([row[0] for row in rows], text)
-        return _floats(rows, text)
-    rows = _split(text)
-    if len(rows) == 1 and "." not in text:
-        return _classes(rows[0], "--labels")
-    return _floats(rows, "--labels")
+        return _classes_or_distributions(_table(path)[0], text, shape)
+    return _classes_or_distributions(_split(text), "--labels", shape)
+
+
+def _classes_or_distributions(rows: list[list[str]], name: str, shape: tuple[int, ...]) -> Any:
+    """One cell a row is a class, and so is each of a single row, unless there is one example."""
+    examples, classes = math.prod(shape[:-1]), shape[-1:]
+    if len(rows) == 1 and examples != 1:
+        rows = [[cell] for cell in rows[0]]
+    # Of logits with fewer axes or more than two, as a .npy has them, every example is a row here.
+    if all(len(row) == 1 for row in rows):
+        indices = _classes([row[0] for row in rows], name)
+        return indices.reshape(shape[:-1]) if len(indices) == examples else indices
+    values = _floats(rows, name)
+    return values.reshape(shape) if values.shape == (examples, *classes) else values
 
 
 def _classes(cells: list[str], name: str) -> Any:
@@ -151,7 +160,9 @@ def _classes(cells: list[str], name: str) -> Any:
     bad = ~((values == np.rint(values)) & (np.abs(values) < 2**53))
     if bad.any():
         i = int(bad.argmax())
-        raise click.UsageError(f"{name}: {cells[i].strip()!r} (row {i}) is not a class")
+        raise click.UsageError(
+            f"{name}: {cells[i].strip()!r} (row {i}) is not a class: a whole number"
+        )
     return values.astype(np.int64)
 
 
@@ -182,7 +193,9 @@ def _is_number(text: str) -> bool:
 def _read(file: Path) -> tuple[Any, Any]:
     """Logits and, where the file has them, labels."""
     if file.suffix.lower() == ".npy":
-        return _load(file), None
+        array = _load(file)
+        whole = array.dtype.kind in "iu"  # as raw outputs they were meant: the command says so
+        return array.astype(np.float64) if whole else array, None
     if file.suffix.lower() != ".csv":
         raise click.UsageError(f"{file} is neither a .npy nor a .csv file")
     rows, header = _table(file)

@@ -52,9 +52,9 @@ def cross_entropy(
     axis : int, default -1
         The class axis.
     class_weight : array_like, shape (C,), optional
-        w, not negative.
+        w, in [0, 1e12].
     sample_weight : array_like, shape of the logits without the class axis, optional
-        s, not negative. A sample of weight 0 is left out, whatever its logits hold.
+        s, in [0, 1e12]. A sample of weight 0 is left out, whatever its logits hold.
     ignore_index : int, default -100
         Class indices of this value are left out: loss 0, gradient 0, not in the mean.
     label_smoothing : float in [0, 1], default 0
@@ -62,9 +62,10 @@ def cross_entropy(
     z_loss : float, default 0
         ζ, the coefficient of logsumexp(z)², in natural logarithms whatever the base.
     softcap : float, optional
-        Bounds the logits smoothly to ±softcap; a −inf logit stays a class of probability 0.
+        Bounds the logits smoothly to ±softcap, in (1e-9, 1e9); a −inf logit stays a class of
+        probability 0. Computed in float64.
     temperature : float, default 1
-        Divides the logits.
+        Divides the logits; in (1e-9, 1e9).
     base : float, default e
         Of the logarithm: e for nats, 2 for bits, 10 for hartleys.
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -73,7 +74,7 @@ def cross_entropy(
     divisor : float, optional
         What the mean divides by instead, for example the tokens of all accumulated batches.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What a mean over nothing is.
+        What a mean over nothing is: where the weight to divide by is 0.
 
     Returns
     -------
@@ -166,7 +167,8 @@ def cross_entropy_with_grad(
         Where to write the gradient, of the shape and dtype of the logits. ``out=logits`` is
         allowed: the gradient then takes the place of the logits and no further memory is needed.
     label_grad : bool, default False
-        With distributions as labels, return the gradient with respect to them as well.
+        With distributions as labels, return the gradient with respect to them as well; this
+        needs further memory of the size of the logits.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels, reference
 from lastlayer.contract import Array
+from lastlayer.labels import as_labels
 from lastlayer.reduction import Empty, Reduction, as_reducer, weight_that_counts
 
 Activation = Literal["sigmoid", "softmax", "identity"]
@@ -138,7 +139,7 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets = contract.as_labels(labels, x, axis, ignore)
+    indices, targets = as_labels(labels, x, axis, ignore)
     ignore = contract.as_stored(ignore)
     shape = x.shape[:axis] + x.shape[axis + 1 :]
     weight = contract.as_sample_weight(sample_weight, shape)

@@ -18,6 +18,10 @@ __all__ = ["binary_cross_entropy", "cross_entropy", "logsumexp", "normalise", "r
 
 @cache  # an import statement would fail once the interpreter shuts down, even if it was run before
 def _load(name: str) -> Any:
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, and the kernels exist only in compiled form")
     return importlib.import_module(f"lastlayer.kernels.{name}")
 
 

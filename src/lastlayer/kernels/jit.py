@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -49,9 +50,21 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
     """
 
     def _path(self, key: Any) -> Path:
-        about = repr((numba.__version__, self._source_stamp, key)).encode()
-        name = self._index_name.removesuffix(".nbi")
-        return Path(self._cache_path) / f"{name}.{hashlib.sha256(about).hexdigest()[:24]}.nbc"
+        about = repr((sys.implementation.cache_tag, numba.__version__, key)).encode()
+        name = f"{self._name}{_sources()[:12]}.{hashlib.sha256(about).hexdigest()[:24]}.nbc"
+        return Path(self._cache_path) / name
+
+    @property
+    def _name(self) -> str:
+        # without the line on which the kernel stands: that changes with the source
+        name: str = self._index_name
+        return name.partition("-")[0] + "."
+
+    def _remove_outdated(self) -> None:
+        """What other sources have left here under this kernel's name; nothing else would."""
+        for path in Path(self._cache_path).glob(f"{self._name}*.nbc"):
+            if not path.name.startswith(f"{self._name}{_sources()[:12]}."):
+                path.unlink(missing_ok=True)
 
     def load(self, key: Any) -> Any:
         content = self._path(key).read_bytes()
@@ -62,6 +75,7 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
         content = self._dump(data)
         with self._open_for_write(str(self._path(key))) as file:
             file.write(hashlib.sha256(content).digest() + content)
+        self._remove_outdated()
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,53 +46,46 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         1.0 / math.log(problem.base),
         problem.reduce.scale,
     )
-    classes = _address(problem.class_weight)
-    like = loss.dtype.type(0)
-    size, count = loss.itemsize, x.shape[-1]
+    # softcap · tanh(x / softcap), rounded to float32, would be off by more than is promised
+    like = np.float64(0) if problem.softcap else loss.dtype.type(0)
+    count = x.shape[-1]
+    kernel: Any = narrow.loss_rows if count <= narrow.MOST_CLASSES else wide.loss_rows
     apart = gradient is None or not np.may_share_memory(x, gradient)
+    classes = problem.class_weight
 
-    def call(
-        kernel: Callable[..., None], part: layout.Rows, kind: int
-    ) -> Callable[[int, int], None]:
+    for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
         assert of_x is not None
-        direct = layout.is_direct(of_x, kind) and not problem.softcap and apart
-        direct_g = of_g is not None and of_x[3] == 1 and layout.is_direct(of_g, kind)
-        coefficients = of_targets
+        direct = apart and not problem.softcap and layout.is_direct(of_x, like.dtype)
+        direct_g = of_g is not None and of_x[3] == 1 and layout.is_direct(of_g, like.dtype)
         if of_targets is None and problem.label_smoothing:
-            coefficients = layout.NOTHING
-        rows = slice(part.first, part.first + part.outer * part.inner)
-        indices = None if problem.indices is None else problem.indices[rows]
-        samples = None if problem.sample_weight is None else problem.sample_weight[rows]
-        losses = loss[rows]
+            of_targets = layout.NOTHING
+        indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
+        losses = np.empty(part.rows, like.dtype)
 
-        def work(lo: int, hi: int) -> None:
-            kernel(
-                lo, hi, part.inner, count, of_x, direct, of_g, direct_g, coefficients,
-                _address(indices), classes, _address(samples), problem.ignore_index, numbers,
-                address(losses), *_scratch.addresses, like,
-            )  # fmt: skip
+        def work(
+            lo: int,
+            hi: int,
+            arguments: tuple[Any, ...] = (
+                part.inner, count, of_x, direct, of_g, direct_g, of_targets, _address(indices),
+                _address(classes), _address(samples), problem.ignore_index, numbers,
+                address(losses),
+            ),
+        ) -> None:  # fmt: skip
+            kernel(lo, hi, *arguments, *_scratch.addresses, like)
 
-        return work
-
-    family = narrow.loss_rows if count <= narrow.MOST_CLASSES else wide.loss_rows
-    _run(family, call, (x, gradient, targets), size)
+        # arrays are named to be kept: a kernel has nothing but their addresses
+        kept = (x, gradient, targets, indices, samples, classes, losses)
+        _spread(work, part.rows, count, like.itemsize, kept)
+        part.put(losses, loss)
     return loss
 
 
-def _run(
-    kernel: Callable[..., None],
-    call: Callable[[Callable[..., None], layout.Rows, int], Callable[[int, int], None]],
-    arrays: tuple[Array | None, ...],
-    size: int,
+def _spread(
+    work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
 ) -> None:
-    kind = layout.KINDS["float64" if size == 8 else "float32"]
-    assert arrays[0] is not None
-    count = arrays[0].shape[-1]
-    unit = narrow.LANES if count <= narrow.MOST_CLASSES else wide.TILE
-    for part in layout.walk(arrays):
-        rows = part.outer * part.inner
-        threads.spread(call(kernel, part, kind), rows, count * size, unit if rows > 4 * unit else 1)
+    unit = layout.LANES if count <= narrow.MOST_CLASSES else wide.TILE
+    threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
 
 
 def _in_pieces(problem: Problem, gradient: Array | None, loss: Array) -> Array:
@@ -143,26 +136,26 @@ def logsumexp(x: Array) -> Array:
 
 
 def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) -> None:
-    like = loss_dtype(x).type(0)
-    size, count = like.itemsize, x.shape[-1]
+    like, count = loss_dtype(x).type(0), x.shape[-1]
+    kernel: Any = narrow.normalise_rows if count <= narrow.MOST_CLASSES else wide.normalise_rows
     apart = out is None or not np.may_share_memory(x, out)
 
-    def call(
-        kernel: Callable[..., None], part: layout.Rows, kind: int
-    ) -> Callable[[int, int], None]:
+    for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
         assert of_x is not None
-        direct = layout.is_direct(of_x, kind) and apart
-        direct_y = of_y is not None and of_x[3] == 1 and layout.is_direct(of_y, kind)
-        results = None if lse is None else lse[part.first : part.first + part.outer * part.inner]
+        direct = apart and layout.is_direct(of_x, like.dtype)
+        direct_y = of_y is not None and of_x[3] == 1 and layout.is_direct(of_y, like.dtype)
+        results = None if lse is None else np.empty(part.rows, like.dtype)
 
-        def work(lo: int, hi: int) -> None:
-            kernel(
-                lo, hi, part.inner, count, of_x, direct, of_y, direct_y, logarithm,
-                _address(results), *_scratch.addresses, like,
-            )  # fmt: skip
+        def work(
+            lo: int,
+            hi: int,
+            arguments: tuple[Any, ...] = (
+                part.inner, count, of_x, direct, of_y, direct_y, logarithm, _address(results),
+            ),
+        ) -> None:  # fmt: skip
+            kernel(lo, hi, *arguments, *_scratch.addresses, like)
 
-        return work
-
-    family = narrow.normalise_rows if count <= narrow.MOST_CLASSES else wide.normalise_rows
-    _run(family, call, (x, out), size)
+        _spread(work, part.rows, count, like.itemsize, (x, out, results))
+        if lse is not None and results is not None:
+            part.put(results, lse)

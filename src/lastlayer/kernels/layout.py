@@ -25,14 +25,42 @@ NOTHING = (0, 0, 0, 0, 0)
 Layout = tuple[int, int, int, int, int]  # address, strides (outer, inner, class), kind
 
 
+LANES = 64  # rows that a kernel for few classes takes together
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Part of a call: rows [first, first + outer · inner) with a layout for each array."""
+    """Part of a call: outer · inner rows with a layout for each array.
+
+    In a `turned` part outer and inner have changed places, so that the axis along which kernels
+    take rows together is the longer one, and so has the order of the rows.
+    """
 
     first: int
     outer: int
     inner: int
     layouts: tuple[Layout | None, ...]
+    turned: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.outer * self.inner
+
+    def take(self, column: Array | None) -> Array | None:
+        """The part's share of a column of values a row, in the order of its rows."""
+        if column is None:
+            return None
+        share = column[self.first : self.first + self.rows]
+        return share.reshape(self.inner, self.outer).T.reshape(-1) if self.turned else share
+
+    def put(self, share: Array, column: Array) -> None:
+        """The reverse of `take`."""
+        place = column[self.first : self.first + self.rows]
+        if self.turned:
+            place.reshape(self.inner, self.outer)[...] = share.reshape(self.outer, self.inner).T
+        else:
+            place[...] = share
 
 
 def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
@@ -71,7 +99,11 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
                     KINDS[dtype_name(array.dtype)],
                 )
             )
-        yield Rows(count, outer, inner, tuple(layouts))
+        if inner < LANES and inner < outer:
+            turned = tuple(a and (a[0], a[2], a[1], a[3], a[4]) for a in layouts)
+            yield Rows(count, inner, outer, turned, True)
+        else:
+            yield Rows(count, outer, inner, tuple(layouts), False)
         count += outer * inner
 
 
@@ -93,9 +125,9 @@ def _groups(
     return groups
 
 
-def is_direct(layout: Layout, kind: int) -> bool:
+def is_direct(layout: Layout, working: np.dtype[Any]) -> bool:
     """Whether a kernel can work on the memory itself: classes side by side, of its precision."""
-    return layout[3] == 1 and layout[4] == kind
+    return layout[3] == 1 and layout[4] == KINDS[dtype_name(working)]
 
 
 def walkable(array: Array) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.jit import inner, kernel, widest_vectors
+from lastlayer.kernels.layout import LANES
 from lastlayer.kernels.memory import as_like, gather, pointer, scatter
 from lastlayer.kernels.row import (
     INVERSE_TEMPERATURE,
@@ -33,7 +34,6 @@ from lastlayer.kernels.row import (
 from lastlayer.kernels.vecmath import exp_negative, exp_scaled, log1p, rate_of, unscale
 
 MOST_CLASSES = 64
-LANES = 64
 
 # working precision: four tiles, then a number a lane
 _SIZE = MOST_CLASSES * LANES
@@ -168,7 +168,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
               direct_g: Any, targets: Any, indices: Any, classes: Any, samples: Any, ignore: Any,
               numbers: Any, loss: Any, scratch: Any, state_address: Any,
               like: Any) -> None:  # fmt: skip
-    """As `wide.loss_rows`, for at most 64 classes."""
+    """As `wide.loss_rows`, for at most 64 classes; every row is copied, `direct` says nothing."""
     losses = pointer(loss, like)
     w, d = pointer(scratch, like), pointer(state_address, _F64)
     cap = as_like(numbers[SOFTCAP], like)
@@ -243,7 +243,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
 def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: Any, y: Any,
                    direct_y: Any, logarithm: Any, lse: Any, scratch: Any, state_address: Any,
                    like: Any) -> None:  # fmt: skip
-    """As `wide.normalise_rows`, for at most 64 classes."""
+    """As `wide.normalise_rows`, for at most 64 classes; every row is copied."""
     w = pointer(scratch, like)
     rate = rate_of(1.0, like)
     clear(w, count)

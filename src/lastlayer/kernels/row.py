@@ -46,6 +46,12 @@ def limit(m: Any, summed: Any, value: Any) -> Any:
 
 
 @inner
+def normaliser(lse: Any, z_loss: Any) -> Any:
+    """The z-loss and its derivative by logsumexp; without it 0, be logsumexp infinite or not."""
+    return (z_loss * lse * lse, 2.0 * z_loss * lse) if z_loss > 0.0 else (0.0, 0.0)
+
+
+@inner
 def from_index(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any) -> Any:
     """(loss, factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
 
@@ -57,9 +63,9 @@ def from_index(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers
     log_s = log1p(rest)
     behind = 0.0 if weight == 0.0 else weight * (m - picked) * inv_t
     lse = m * inv_t + log_s
-    loss = sample * ((behind + weight * log_s) * inv_log + numbers[Z_LOSS] * lse * lse)
+    penalty, slope = normaliser(lse, numbers[Z_LOSS])
+    loss = sample * ((behind + weight * log_s) * inv_log + penalty)
     factor = sample * numbers[SCALE] * inv_t
-    slope = 2.0 * numbers[Z_LOSS] * lse
     p = exp_negative(picked - m, rate_of(inv_t, m)) / total
     own = -rest / total if picked == m else p - 1.0
     weight *= inv_log
@@ -78,9 +84,9 @@ def from_coefficients(m: Any, rest: Any, behind: Any, below: Any, top: Any, samp
     log_s = log1p(rest)
     weight = below + top
     lse = m * inv_t + log_s
-    loss = sample * ((behind * inv_t + weight * log_s) * inv_log + numbers[Z_LOSS] * lse * lse)
+    penalty, slope = normaliser(lse, numbers[Z_LOSS])
+    loss = sample * ((behind * inv_t + weight * log_s) * inv_log + penalty)
     factor = sample * numbers[SCALE] * inv_t
-    slope = 2.0 * numbers[Z_LOSS] * lse
     alone = factor * (inv_log * (below - weight * rest / total) + slope / total)
     return loss, factor * (weight * inv_log + slope) / total, factor * inv_log, alone
 

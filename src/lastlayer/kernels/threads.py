@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing it registers an exit handler, which at exit it is too late for
     from concurrent.futures import ThreadPoolExecutor
@@ -39,10 +39,16 @@ def thread_count() -> int:
     return os.cpu_count() or 1
 
 
-def spread(work: Callable[[int, int], None], rows: int, row_bytes: int, unit: int = 1) -> None:
+def spread(
+    work: Callable[[int, int], None],
+    rows: int,
+    row_bytes: int,
+    unit: int = 1,
+    kept: tuple[Any, ...] = (),
+) -> None:
     """Call work(lo, hi) over ranges that cover [0, rows), in several threads where that pays.
 
-    Ranges begin at multiples of `unit` rows.
+    Ranges begin at multiples of `unit` rows. What is `kept` stays alive while any thread works.
     """
     threads = min(thread_count(), max(1, rows * row_bytes // _WORTHWHILE), -(-rows // unit))
     if threads <= 1:
@@ -52,16 +58,16 @@ def spread(work: Callable[[int, int], None], rows: int, row_bytes: int, unit: in
     pieces = min(threads * _PIECES, -(-rows // unit))
     size = -(-rows // pieces)
     size = -(-size // unit) * unit
-    call = _Call(work, rows, size)
-    _submit(call.help, threads - 1)
-    call.run()
+    _Call(work, rows, size, kept).run(threads - 1)
 
 
 class _Call:
     """The ranges of one call, each taken by whichever thread is free."""
 
-    def __init__(self, work: Callable[[int, int], None], rows: int, size: int) -> None:
-        self._work, self._rows, self._size = work, rows, size
+    def __init__(
+        self, work: Callable[[int, int], None], rows: int, size: int, kept: tuple[Any, ...]
+    ) -> None:
+        self._work, self._rows, self._size, self._kept = work, rows, size, kept
         self._starts = iter(range(0, rows, size))  # next() on it is atomic under the GIL
         self._change = threading.Condition()
         self._closed, self._failed, self._helping = False, False, 0
@@ -88,29 +94,31 @@ class _Call:
                 self._helping -= 1
                 self._change.notify_all()
 
-    def run(self) -> None:
+    def run(self, helpers: int) -> None:
         """What the caller does: its share, and then wait until nobody is at work any more.
 
-        Even when interrupted: the arrays that the others write to are the caller's.
+        Whatever interrupts it, a Ctrl-C or the exception of a signal handler: the arrays that the
+        others write to are the caller's, who may use them again as soon as this is left.
         """
-        interrupt: BaseException | None = None
+        raised: BaseException | None = None
         try:
+            _submit(self.help, helpers)
             self._take()
         except BaseException as error:
-            interrupt, self._failed = error, True
+            raised, self._failed = error, True
         while True:
             try:
                 with self._change:
                     self._closed = True
                     self._change.wait_for(lambda: not self._helping)
                 break
-            except KeyboardInterrupt as error:
-                interrupt, self._failed = error, True
+            except BaseException as error:
+                raised, self._failed = raised or error, True
         try:
-            if interrupt or self._error:
-                raise interrupt or self._error  # type: ignore[misc]
+            if raised or self._error:
+                raise raised or self._error  # type: ignore[misc]
         finally:
-            self._error = interrupt = None  # an error that its own frame holds is never let go
+            self._error = raised = None  # an error that its own frame holds is never let go
 
 
 def _submit(run: Callable[[], None], count: int) -> None:

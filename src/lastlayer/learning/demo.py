@@ -108,7 +108,8 @@ def train(
     patience : int, default 10
         Stop after so many epochs without a new lowest validation loss.
     seed : int, default 0
-        Of the order of the digits; the same seed gives the same layer to the last bit.
+        Of the order of the digits; the same seed gives the same layer, on one machine to the last
+        bit.
     on_epoch : callable, optional
         Called with each `Epoch` as it ends, the untrained one first.
 
@@ -161,9 +162,10 @@ def train(
             break
 
     if best == 0:
+        last = len(history) - 1
         raise DivergedError(
-            f"after {len(history) - 1} epochs the loss never fell below that of the untrained "
-            f"layer: learning rate {learning_rate:g} does not train it, try 0.1"
+            f"after {last} epoch{'' if last == 1 else 's'} the loss never fell below that of the "
+            f"untrained layer: learning rate {learning_rate:g} does not train it, try 0.1"
         )
     settings = {
         "epochs": epochs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -161,10 +161,11 @@ def explain(
     contract.one_of(lang, "lang", ("en", "zh"))
     log_base = contract.as_base(base)
     rate = contract.as_number(learning_rate, "learning_rate", 0, math.inf, inside=True)
-    given = _probabilities(logits) if probabilities else None
-    if given is None:
+    given: Floats | None = None
+    if not probabilities:
         z = contract.as_logits(logits, -1)[0]
     else:
+        given = contract.as_probabilities(logits, "probabilities")
         with np.errstate(divide="ignore"):
             z = np.log(given)
     problem = softmax_problem(
@@ -197,26 +198,3 @@ def explain(
         soft=problem.indices is None and not np.isin(rows.labels, (0, 1)).all(),
     )
     return Explanation(tuple(writer.steps()), totals.losses, totals.mean, log_base, lang)
-
-
-def _probabilities(value: Any) -> Floats:
-    """Checked probabilities, float64; a sum may be off by what six written decimals lose."""
-    array = contract.as_scores(value, "probabilities")
-    p = contract.as_logits(array.astype(np.float64), -1, "probabilities")[0]
-    bad = ~((p >= 0) & (p <= 1))
-    if bad.any():
-        where = np.unravel_index(int(bad.argmax()), p.shape)
-        raise ValueError(
-            f"probabilities[{', '.join(map(str, where))}] = {p[where]:g} is outside [0, 1] "
-            f"({np.count_nonzero(bad)} of {p.size} are); raw outputs are for probabilities=False"
-        )
-    resolution = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 2.0**-7
-    total = p.sum(axis=-1).reshape(-1)
-    off = np.abs(total - 1) > math.sqrt(resolution) + 0.5e-6 * p.shape[-1]
-    if off.any():
-        row = int(off.argmax())
-        raise ValueError(
-            f"row {row} of the probabilities sums to {total[row]:.9g}, not to 1 "
-            f"({np.count_nonzero(off)} of {off.size} rows do not)"
-        )
-    return p
