@@ -72,6 +72,18 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "z-loss, many classes": (*_rows(15, 3, 200, 3.0), {"z_loss": 1e-4}),
     "soft-cap": (*_rows(16, 5, 6, 20.0), {"softcap": 15.0}),
     "soft-cap, many classes": (*_rows(17, 3, 300, 40.0), {"softcap": 30.0}),
+    "a wide soft-cap": (*_rows(26, 4, 6, 60.0), {"softcap": 100.0}),
+    "a wide soft-cap, many classes": (*_rows(27, 3, 200, 600.0), {"softcap": 1000.0}),
+    "soft-cap at a low temperature": (
+        *_rows(28, 4, 6, 10.0), {"softcap": 15.0, "temperature": 0.1},
+    ),
+    "classes of weight 0 that are masked": (
+        [[1.0, -INF, 2.0], [0.5, -INF, 9.0]], [0, 1], {"class_weight": [1.0, 0.0, 2.0]},
+    ),
+    "masked classes under smoothing, of weight 0": (
+        [[1.0, -INF, 2.0], [0.5, -INF, 9.0]], [0, 2],
+        {"class_weight": [1.0, 0.0, 2.0], "label_smoothing": 0.1},
+    ),
     "soft-cap over masked classes": (
         [[1.0, -INF, 25.0], [-INF, 3.0, -40.0]], [0, 2], {"softcap": 15.0, "temperature": 3.0},
     ),

@@ -41,8 +41,12 @@ def row(
     softcap: float | None = None,
     temperature: float = 1.0,
     base: float = float(np.e),
-) -> tuple[Any, list[Any]]:
-    """Loss and gradient of one sample; `target` is a class index or a distribution."""
+) -> tuple[Any, list[Any], list[Any]]:
+    """Loss, gradient, and the size of each entry's terms; `target` is an index or a distribution.
+
+    A gradient entry is a difference: p_j − t_j, or p_j t_j' − p_j' t_j. Where its terms nearly
+    cancel, no arithmetic of the working precision can know it better than its larger term.
+    """
     pairs = [effective(v, softcap, temperature) for v in logits]
     z, slope = [p[0] for p in pairs], [p[1] for p in pairs]
     classes = len(z)
@@ -64,7 +68,11 @@ def row(
         weight * d * ((total * mp.e**lp - v) / log_base + 2 * zeta * lse * mp.e**lp)
         for v, lp, d in zip(a, log_p, slope, strict=True)
     ]
-    return loss, gradient
+    sizes = [
+        weight * d * ((total * mp.e**lp + v) / log_base + 2 * zeta * abs(lse) * mp.e**lp)
+        for v, lp, d in zip(a, log_p, slope, strict=True)
+    ]
+    return loss, gradient, sizes
 
 
 def binary(z: Any, target: Any, pos_weight: Any = 1.0, label_smoothing: Any = 0.0) -> Any:

@@ -321,6 +321,10 @@ def test_memory_in_a_process_of_its_own():
         (["--peer", "theano"], "'theano' is no peer: choose from numpy, scipy"),
         (["--task", "accuracy"], "'accuracy' is not one of"),
         (["--threads", "0"], "0 is not in the range"),
+        (["--seconds", "nan"], "nan is not in the range x>0"),
+        (["--seconds", "inf"], "inf is not in the range x>0"),
+        (["--shape", f"{10**11 - 1}x{10**11 - 1}"], "more than an array can hold"),
+        (["--shape", f"{10**400}x1"], "more than an array can hold"),
     ],
 )
 def test_bad_input_is_one_clear_line(words, message, tmp_path):

@@ -117,6 +117,33 @@ def test_the_script_is_declared():
     assert script.load() is main
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("LABELS = 'x'\nmust be a number"), "LABELS = 'x' must be a number"),
+        (ValueError(), "a value that cannot be"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line(monkeypatch, capsys, error, said):
+    def failing(arguments):
+        raise error
+
+    monkeypatch.setattr("lastlayer.cli._run", failing)
+    assert run() == 1
+    assert capsys.readouterr() == ("", f"lastlayer: {said}\n")
+
+
+@pytest.mark.parametrize("error", [AttributeError, AssertionError, TypeError, IndexError])
+def test_a_mistake_in_the_code_keeps_its_traceback(monkeypatch, error):
+    def broken(arguments):
+        raise error
+
+    monkeypatch.setattr("lastlayer.cli._run", broken)
+    with pytest.raises(error):
+        main([])
+
+
 def test_ctrl_c_is_130_without_a_traceback(monkeypatch, capsys):
     def interrupted(arguments):
         raise KeyboardInterrupt

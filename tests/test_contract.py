@@ -474,3 +474,44 @@ def test_special_values_stay_in_their_row(dtype, classes, soft):
     assert gradient[2, 1] == 0
     assert np.isnan(gradient[3:6]).all()
     np.testing.assert_allclose(gradient[6], 1 / classes - (np.arange(classes) == 0), rtol=1e-6)
+
+
+# --------------------------------------------------------------------------- found by a review
+
+
+def test_a_masked_array_is_refused_rather_than_unmasked():
+    masked = np.ma.array(X, mask=X > 2)
+    with raises(TYPE, "masked array, whose mask would be lost"):
+        ll.softmax(masked)
+
+
+def test_an_out_whose_elements_share_memory_is_refused():
+    shared = np.lib.stride_tricks.as_strided(np.zeros(3), X.shape, (0, 8))
+    with raises(VALUE, "out is a broadcast view"):
+        ll.cross_entropy_with_grad(X, Y, out=shared)
+
+
+def test_logits_seen_with_another_stride_along_an_axis_of_one_are_still_themselves():
+    x = X[:1].copy()
+    same = np.lib.stride_tricks.as_strided(x, x.shape, (999 * 8, 8))
+    ll.cross_entropy_with_grad(x, Y[:1], out=same)
+
+
+@pytest.mark.parametrize("weight", [1e13, np.inf])
+def test_weights_that_float32_could_not_multiply_are_refused(weight):
+    with raises(VALUE, "sample_weight[1]"):
+        ll.cross_entropy(X, Y, sample_weight=[1.0, weight])
+
+
+def test_misaligned_labels_and_weights_are_copied():
+    raw = np.zeros(8 * len(Y) + 1, np.uint8)
+    labels = raw[1:].view(np.int64)
+    labels[...] = Y
+    weights = np.zeros(8 * len(Y) + 1, np.uint8)[1:].view(np.float64)
+    weights[...] = 2
+    assert ll.cross_entropy(X, labels, sample_weight=weights) == ll.cross_entropy(X, Y)
+
+
+def test_a_float16_target_beyond_all_numbers_is_refused():
+    with raises(LABEL, "labels[0, 2]"):
+        ll.cross_entropy(X, changed(T, (0, 2), INF).astype(np.float16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -224,6 +225,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_it_ends_with_a_table_and_the_files(tmp_path, capsys):
     assert run("--out", str(tmp_path), "--epochs", "1") == 0
     said = capsys.readouterr()
+    assert "Trained 1 epoch (" in said.err
     for word in ("nats", "bits", "hartleys", "perplexity", "accuracy", "before", "after", *FILES):
         assert word in said.out
     assert "2.3026" in said.out
@@ -252,8 +254,9 @@ def test_quiet_prints_the_table_alone(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--learning-rate", "1e9"), 1, "learning rate 1e+09"),
-        (("--learning-rate", "nan"), 1, "learning_rate = nan"),
+        (("--learning-rate", "100"), 1, "after 10 epochs the loss never fell"),
+        (("--learning-rate", "100", "--epochs", "1"), 1, "after 1 epoch the loss never fell"),
+        *((("--learning-rate", x), 2, "0<x<=100") for x in ("nan", "inf", "1e30", "0", "-1")),
         (("--epochs", "0"), 2, "--epochs"),
         (("--seed", "-1"), 2, "--seed"),
     ],
@@ -264,6 +267,15 @@ def test_what_cannot_be_is_one_line(tmp_path, capsys, arguments, status, message
     assert said.out == ""
     assert message in said.err
     assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_that_cannot_be_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LASTLAYER_NUM_THREADS", "zero")
+    assert run("--out", str(tmp_path), "--quiet") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"lastlayer: LASTLAYER_NUM_THREADS = 'zero' .*\n", said.err)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -158,10 +158,27 @@ def test_probabilities():
     assert "ln q" in explanation["gradient"].why
 
 
-def test_probabilities_as_files_hold_them():
-    ll.explain([[0.333333, 0.333333, 0.333333]], [0], probabilities=True)
-    ll.explain(np.float32([[0.1, 0.2, 0.7]]), [0], probabilities=True)
-    ll.explain([[1, 0, 0]], [0], probabilities=True)
+@pytest.mark.parametrize(
+    ("q", "rtol"),
+    [
+        ([[0.333333, 0.333333, 0.333333]], 1e-14),
+        ([[0.333, 0.333, 0.333]], 1e-14),
+        (np.array([[0.1, 0.2, 0.7]], np.float32), 1e-14),
+        (np.array([[0.1, 0.2, 0.7]], np.float16), 1e-14),
+        ([[1, 0, 0]], 0),
+    ],
+)
+def test_probabilities_as_files_hold_them(q, rtol):
+    """The loss is of q as it was given; the gradient of its softmax, which makes the sum 1."""
+    explanation = ll.explain(q, [0], probabilities=True)
+    given = np.asarray(q, np.float64)
+    np.testing.assert_array_equal(explanation["given"].values, given)
+    np.testing.assert_allclose(explanation.loss, [[-math.log(given[0, 0])]], rtol=rtol)
+    assert explanation.mean == explanation.loss[0, 0]
+    softmax = given / given.sum()
+    np.testing.assert_allclose(
+        explanation.gradient, softmax - [[1, 0, 0]], rtol=100 * rtol, atol=1e-300
+    )
 
 
 def test_step_lowers_the_mean_and_a_long_one_says_so():
@@ -244,8 +261,19 @@ def test_large_input_in_blocks(monkeypatch):
         ((BATCH, [0, 0]), {"base": 1}, ValueError, "base"),
         ((BATCH, [0, 0]), {"lang": "fr"}, ValueError, "lang"),
         ((BATCH, [0, 0]), {"learning_rate": -1}, ValueError, "learning_rate"),
-        ((BATCH, [0, 0]), {"probabilities": True}, ValueError, "outside [0, 1]"),
-        (([[0.5, 0.4]], [0]), {"probabilities": True}, ValueError, "sums to 0.9, not to 1"),
+        (
+            (BATCH, [0, 0]),
+            {"probabilities": True},
+            ValueError,
+            "probabilities[0, 0] = -0.6931471805599453: probabilities must be probabilities in "
+            "[0, 1] (6 of 6 are not)",
+        ),
+        (
+            ([[0.5, 0.5], [0.5, 0.4]], [0, 0]),
+            {"probabilities": True},
+            ValueError,
+            "probabilities[1] sums to 0.9, not to 1",
+        ),
     ],
 )
 def test_errors(arguments, options, error, said):
@@ -453,6 +481,53 @@ def test_command_reads_words():
     assert run("--logits", "1,2;3,4", "--labels", "1,0;0,1").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("logits", "labels", "expected"),
+    [
+        ("1,2;3,4", "0;1", [0, 1]),
+        ("1,2;3,4", "0,1", [0, 1]),
+        ("1,2;3,4", "0.0,1.0", [0, 1]),
+        ("1,2;3,4", "1.0;-100;", [1, -100]),
+        ("1,2", "1.0", [1]),
+        ("1,2", "1", [1]),
+        ("1,2", "0,1", [[0.0, 1]]),  # as long as the only row: its distribution
+        ("1,2", "0.5,0.5", [[0.5, 0.5]]),
+        ("1,2;3,4", "1,0;0,1", [[1.0, 0], [0, 1]]),
+    ],
+)
+def test_command_takes_labels_for_classes_or_distributions_by_their_number(
+    logits, labels, expected
+):
+    result = run("--logits", logits, "--labels", labels)
+    rows = [[float(x) for x in row.split(",")] for row in logits.split(";")]
+    assert result.stdout == f"{ll.explain(rows, expected)}\n", result.stderr
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64"])
+def test_command_reads_whole_numbers(tmp_path, dtype):
+    z = np.array([[2, 1, 0], [0, 3, 1]], dtype)
+    np.save(tmp_path / "z.npy", z)
+    np.savetxt(tmp_path / "z.csv", z, fmt="%d", delimiter=",")
+    expected = f"{ll.explain(z.astype(float), [0, 1])}\n"
+    for name in ("z.npy", "z.csv"):
+        result = run(tmp_path / name, "--labels", "0,1")
+        assert result.stdout == expected, result.stderr
+
+
+def test_command_reads_logits_of_any_shape(tmp_path):
+    z = np.arange(12.0).reshape(2, 2, 3) ** 0.5
+    np.save(tmp_path / "all.npy", z)
+    np.save(tmp_path / "one.npy", z[0, 0])
+    soft = "1,0,0;0,1,0;0,0,1;0.5,0.5,0"
+    t = np.array([[float(x) for x in row.split(",")] for row in soft.split(";")])
+    for labels, expected in (("0;1;2;1", [[0, 1], [2, 1]]), (soft, t.reshape(z.shape))):
+        result = run(tmp_path / "all.npy", "--labels", labels)
+        assert result.stdout == f"{ll.explain(z, expected)}\n", result.stderr
+    for labels, expected in (("2", 2), ("0.5,0.5,0", [0.5, 0.5, 0])):
+        result = run(tmp_path / "one.npy", "--labels", labels)
+        assert result.stdout == f"{ll.explain(z[0, 0], expected)}\n", result.stderr
+
+
 def test_command_reads_files(tmp_path):
     z, y = np.array([[2, 1, 0.1], [0, 3, 1]]), np.array([0, 1])
     expected = f"{ll.explain(z, y)}\n"
@@ -484,7 +559,7 @@ BAD = {
     "missing labels": (["--logits", "1,2", "--labels", "nowhere.npy"], "no such file"),
     "not probabilities": (
         ["--logits", "1,2", "--labels", "0", "--probabilities"],
-        "outside [0, 1]",
+        "in [0, 1]",
     ),
     "learning rate": (["--learning-rate", "0"], "learning_rate"),
     "base": (["--base", "3"], "--base"),
@@ -502,7 +577,19 @@ BAD = {
     "truncated": (["FILES/truncated.npy", "--labels", "0"], "not a .npy file of numbers"),
     "archive": (["FILES/archive.npy", "--labels", "0"], "not a .npy file of numbers"),
     "other file": (["FILES/z.txt", "--labels", "0"], "neither a .npy nor a .csv"),
-    "integers": (["FILES/integers.npy", "--labels", "0"], "swapped"),
+    "swapped": (["FILES/integers.npy", "--labels", "FILES/floats.npy"], "shape"),
+    "no axis": (["FILES/number.npy", "--labels", "0"], "class axis"),
+    "too many classes": (["--logits", "1,2,3", "--labels", "0,1"], "class indices have shape (1,)"),
+    "half class": (["--logits", "1,2;3,4", "--labels", "0;0.5"], "'0.5' (row 1) is not a class"),
+    "short distribution": (
+        ["--logits", "1,2;3,4", "--labels", "0.9,0.1"],
+        "distributions and have the logits' shape (2, 2)",
+    ),
+    "turned distributions": (
+        ["--logits", "1,2;3,4;5,6", "--labels", "0,1,0;1,0,1"],
+        "shape (3, 2)",
+    ),
+    "class and distribution": (["--logits", "1,2;3,4", "--labels", "0;0,1"], "row 1 has 2 numbers"),
 }
 
 
@@ -524,7 +611,9 @@ def files(tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
     (tmp_path / "truncated.npy").write_bytes(b"\x93NUMPY\x01\x00")
     np.save(tmp_path / "pickle.npy", np.array([{}]), allow_pickle=True)
-    np.save(tmp_path / "integers.npy", np.array([[1, 2]]))
+    np.save(tmp_path / "integers.npy", np.array([0, 1]))
+    np.save(tmp_path / "floats.npy", np.array([[1.0, 2.0], [3.0, 4.0]]))
+    np.save(tmp_path / "number.npy", np.array(1.0))
     np.savez(tmp_path / "archive.npz", np.zeros(3))
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     return tmp_path

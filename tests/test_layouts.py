@@ -134,6 +134,25 @@ def test_the_class_axis_may_be_any(classes: int, axis: int) -> None:
     np.testing.assert_array_equal(slope, np.moveaxis(gradient, -1, axis))
 
 
+@pytest.mark.parametrize("classes", [5, 70])
+@pytest.mark.parametrize("inner", [1, 2, 3, 63, 64])
+def test_a_short_axis_behind_the_classes(classes: int, inner: int) -> None:
+    rng = np.random.default_rng(inner)
+    x = rng.normal(size=(150, classes, inner)).astype(np.float32)
+    y, weight = rng.integers(0, classes, (150, inner)), rng.random((150, inner))
+    soft = rng.dirichlet(np.ones(classes), (150, inner)).astype(np.float32)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    for labels in (y, soft):
+        behind = labels if labels is y else np.moveaxis(soft, -1, 1)
+        options: dict[str, Any] = {"sample_weight": weight, "reduction": "none"}
+        loss, gradient = ll.cross_entropy_with_grad(last, labels, **options)
+        got, slope = ll.cross_entropy_with_grad(x, behind, axis=1, **options)
+        np.testing.assert_array_equal(got, loss)
+        np.testing.assert_array_equal(slope, np.moveaxis(gradient, -1, 1))
+    np.testing.assert_array_equal(ll.softmax(x, 1), np.moveaxis(ll.softmax(last), -1, 1))
+    np.testing.assert_array_equal(ll.logsumexp(x, 1), ll.logsumexp(last))
+
+
 def test_axes_that_no_two_strides_can_walk() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, 4, 5, 6, 7)).astype(np.float32).transpose(3, 1, 0, 2, 4)[:, ::2]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+import time
 from types import SimpleNamespace
 from unittest import mock
 
@@ -259,3 +261,37 @@ def test_any_split_of_the_rows_into_batches_gives_the_same_bits(rows, classes, d
     whole = results(x, labels)
     parts = [results(x[lo : lo + batch], labels[lo : lo + batch]) for lo in range(0, rows, batch)]
     assert {name: b"".join(part[name] for part in parts) for name in whole} == whole
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the platform has no interval timers")
+def test_whatever_a_signal_handler_raises_nothing_is_written_after_it(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "2")
+    written: list[float] = []
+    begun = threading.Event()
+
+    class Interrupted(Exception):
+        """Not a KeyboardInterrupt: what a timeout of a test runner raises."""
+
+    def handler(number, frame):
+        raise Interrupted
+
+    def work(lo, hi):
+        if threading.current_thread() is threading.main_thread():
+            begun.wait(5)  # so that a thread of the pool is at work when this one waits for it
+        else:
+            begun.set()
+            time.sleep(0.3)
+            written.append(time.perf_counter())
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Interrupted):
+            spread(work, 8, MEGABYTE)
+        left = time.perf_counter()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    time.sleep(0.5)
+    assert written
+    assert max(written) < left

@@ -142,9 +142,10 @@ def _labels(text: str, shape: tuple[int, ...]) -> Any:
 
 
 def _classes_or_distributions(rows: list[list[str]], name: str, shape: tuple[int, ...]) -> Any:
-    """One cell a row is a class, and so is each of a single row, unless there is one example."""
+    """One cell a row is a class; "0,1" is two, unless it is as long as the only example."""
     examples, classes = math.prod(shape[:-1]), shape[-1:]
-    if len(rows) == 1 and examples != 1:
+    one = len(rows) == 1 and (examples, len(rows[0])) != (1, *classes)
+    if one and all(map(_is_whole, rows[0])):
         rows = [[cell] for cell in rows[0]]
     # Of logits with fewer axes or more than two, as a .npy has them, every example is a row here.
     if all(len(row) == 1 for row in rows):
@@ -160,9 +161,7 @@ def _classes(cells: list[str], name: str) -> Any:
     bad = ~((values == np.rint(values)) & (np.abs(values) < 2**53))
     if bad.any():
         i = int(bad.argmax())
-        raise click.UsageError(
-            f"{name}: {cells[i].strip()!r} (row {i}) is not a class: a whole number"
-        )
+        raise click.UsageError(f"{name}: {cells[i].strip()!r} (row {i}) is not a class")
     return values.astype(np.int64)
 
 
@@ -190,12 +189,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _is_whole(text: str) -> bool:
+    return _is_number(text) and float(text).is_integer()
+
+
 def _read(file: Path) -> tuple[Any, Any]:
     """Logits and, where the file has them, labels."""
     if file.suffix.lower() == ".npy":
         array = _load(file)
-        whole = array.dtype.kind in "iu"  # as raw outputs they were meant: the command says so
-        return array.astype(np.float64) if whole else array, None
+        if array.dtype.kind in "iu":  # no swap of logits and labels: here each has its own place
+            array = array.astype(np.float64)
+        return array, None
     if file.suffix.lower() != ".csv":
         raise click.UsageError(f"{file} is neither a .npy nor a .csv file")
     rows, header = _table(file)
