@@ -61,7 +61,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         if of_targets is None and problem.label_smoothing:
             of_targets = layout.NOTHING
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
-        losses = np.empty(part.rows, like.dtype)
+        losses = part.space(loss, like.dtype)
 
         def work(
             lo: int,
@@ -145,7 +145,7 @@ def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) 
         assert of_x is not None
         direct = apart and layout.is_direct(of_x, like.dtype)
         direct_y = of_y is not None and of_x[3] == 1 and layout.is_direct(of_y, like.dtype)
-        results = None if lse is None else np.empty(part.rows, like.dtype)
+        results = None if lse is None else part.space(lse, like.dtype)
 
         def work(
             lo: int,

@@ -54,9 +54,17 @@ class Rows:
         share = column[self.first : self.first + self.rows]
         return share.reshape(self.inner, self.outer).T.reshape(-1) if self.turned else share
 
+    def space(self, column: Array, dtype: np.dtype[Any]) -> Array:
+        """Where to write a share for `put`: the column itself where its order and dtype allow."""
+        if self.turned or column.dtype != dtype:
+            return np.empty(self.rows, dtype)
+        return column[self.first : self.first + self.rows]
+
     def put(self, share: Array, column: Array) -> None:
         """The reverse of `take`."""
         place = column[self.first : self.first + self.rows]
+        if np.may_share_memory(share, place):
+            return
         if self.turned:
             place.reshape(self.inner, self.outer)[...] = share.reshape(self.outer, self.inner).T
         else:

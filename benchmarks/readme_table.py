@@ -1,0 +1,45 @@
+"""The README's table of speeds, from the results of `lastlayer bench`.
+
+    python benchmarks/readme_table.py benchmarks/results/xeon-avx512-2-threads/bench.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+OURS = {"loss": "lastlayer", "gradient": "lastlayer, out="}
+PEERS = ("torch.compile", "JAX jit", "PyTorch eager", "SciPy")
+TASKS = {"loss": "loss", "gradient": "loss and gradient"}
+
+
+def cell(found: dict[str, Any] | None) -> str:
+    """GB of logits a second, and the peak memory as a multiple of the logits."""
+    if found is None:
+        return "–"
+    speed = f"{found['gigabytes_per_second']:.3g}"
+    peak = found["peak_of_logits"]
+    return speed if peak is None else f"{speed} ({abs(peak):.1f} ×)"
+
+
+def main(path: str) -> None:
+    report = json.loads(Path(path).read_text())
+    print("| logits | | lastlayer |", " | ".join(PEERS), "| limit |")
+    print("|---|---|", "---:|" * (len(PEERS) + 2), sep="")
+    for case in report["cases"]:
+        by_name = {c["name"]: c for c in case["contestants"]}
+        limit = next(c for c in case["contestants"] if c["name"] == f"limit: {case['limit']} once")
+        cells = [
+            f"{case['rows']}×{case['classes']}",
+            TASKS[case["task"]],
+            f"**{cell(by_name[OURS[case['task']]])}**",
+            *(cell(by_name.get(peer)) for peer in PEERS),
+            f"{limit['gigabytes_per_second']:.3g}",
+        ]
+        print("|", " | ".join(cells), "|")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
