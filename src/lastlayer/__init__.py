@@ -1,6 +1,6 @@
 """The last layer of every classifier: softmax and cross-entropy.
 
-Exact where other implementations return 0 or NaN, at the speed of memory. The functions here take
+Exact where other implementations return 0 or NaN. The functions here take
 NumPy arrays; importing them costs NumPy and no more, the compiled kernels load at the first call.
 """
 
