@@ -15,6 +15,7 @@ import pytest
 
 import lastlayer as ll
 from lastlayer.cli import main
+from lastlayer.files import write_whole
 from lastlayer.learning import demo, figures, results
 from lastlayer.learning.digits import split_digits
 
@@ -205,7 +206,7 @@ def test_metrics_are_strict_json(training):
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "logits.npy"
-    results.write_whole(path, b"old and whole")
+    write_whole(path, b"old and whole")
     real = Path.write_bytes
 
     def disk_full(self, content):
@@ -214,7 +215,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space"):
-        results.write_whole(path, b"new")
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old and whole"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -32,7 +32,7 @@ def name_of(path: Path) -> str:
 
 # From the ground up. Parts of one floor do not import each other.
 FLOORS = [
-    {"contract"},
+    {"contract", "files"},
     {"labels", "reduction"},
     {"problem"},
     {"reference"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import lastlayer as ll
 from lastlayer.bench import chart
 from lastlayer.bench.results import ORDER, Entry, Report, Row, cells, columns, left_out
+from lastlayer.files import write_whole
 
 FILES = ("bench.json", "bench.md", "bench.svg", "bench.png")
 
@@ -24,23 +24,17 @@ def write(report: Report, folder: Path) -> list[Path]:
         "bench.png": chart.draw(report, "png"),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    return [_replace(folder / name, contents[name]) for name in FILES]
+    for name in FILES:
+        write_whole(folder / name, contents[name])
+    return [folder / name for name in FILES]
 
 
 def check_writable(folder: Path) -> None:
     """An OSError now, rather than after the measurement."""
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / ".bench", b"").unlink()
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    probe = folder / ".bench"
+    write_whole(probe, b"")
+    probe.unlink()
 
 
 def as_json(report: Report) -> dict[str, Any]:

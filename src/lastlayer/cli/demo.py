@@ -75,6 +75,7 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     """
     from rich.console import Console
 
+    from lastlayer.files import write_whole
     from lastlayer.learning import demo, figures, results
     from lastlayer.learning.digits import split_digits
     from lastlayer.learning.warm_up import warm_up
@@ -127,7 +128,7 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
         training, seed=seed, before=before, after=after, seconds=clock.seconds
     )
     for name, content in contents.items():
-        results.write_whole(out / name, content)
+        write_whole(out / name, content)
 
     console.print(table(before, after))
     if not quiet:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,29 +23,6 @@ NOTE = (
     "before and after are measured on the test part, which neither the gradient nor the choice of "
     "the epoch has seen; training stopped by the validation part; losses in the history are in nats"
 )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that takes the place of `path` once it is complete, and not before.
-
-    Parameters
-    ----------
-    path : Path
-        Where the file is to be. What was there stays until the new one is whole.
-    content : bytes
-        What is to be in it.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written to; nothing of the new file is left behind.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def npy(array: NDArray[Any]) -> bytes:

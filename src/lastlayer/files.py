@@ -1,0 +1,29 @@
+"""Files that are whole or absent, wherever the program that writes them is stopped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that takes the place of `path` once it is complete, and not before.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to be. What was there stays until the new one is whole.
+    content : bytes
+        What is to be in it.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to; nothing of the new file is left behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
