@@ -169,3 +169,10 @@ def test_a_reader_that_leaves_is_no_error_to_read_about():
         error = process.stderr.read()
     assert process.returncode == 1
     assert error == ""
+
+
+@pytest.mark.parametrize("verb", ["demo", "bench"])
+def test_an_empty_folder_name_is_refused(verb, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([verb, "--out", ""])
+    assert "an empty name is no folder" in capsys.readouterr().err

@@ -374,8 +374,9 @@ def test_picked_classes_are_always_shown():
     head = step.split("\n")[1].split()
     for row, line in enumerate(x for x in step.split("\n") if x.startswith("    row")):
         assert line.split()[2:][head[1:].index(str(y[row]))] == "1"
-    shown = view(np.eye(1000)[y], 12)
+    shown = view(np.eye(1000)[y], z, 12)
     assert set(y[:8]) <= set(shown.classes)
+    assert set(shown.classes) - set(y[:8]) <= set(z[:8].argmax(axis=1))
     assert (len(shown.rows), len(shown.classes), shown.more_rows) == (8, 10, 4)
 
 

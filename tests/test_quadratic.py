@@ -237,3 +237,11 @@ def test_a_saturated_neuron_learns_slowly_from_the_quadratic_cost_alone():
     assert (np.diff(slow) < 0).all()  # the more wrong, the less it learns
     assert (np.diff(fast) > 0).all()
     np.testing.assert_allclose(slow / fast, np.exp(z[0]) / (1 + np.exp(z[0])) ** 2, rtol=1e-13)
+
+
+def test_targets_of_a_regression_may_be_negative():
+    cost, gradient = ll.quadratic_cost_with_grad([[1.0, 2.0]], [[-5.0, 7.0]], activation="identity")
+    assert cost == 0.5 * (6**2 + 5**2)
+    assert gradient.tolist() == [[6, -5]]
+    with pytest.raises(ll.LabelError, match="must be in"):
+        ll.quadratic_cost([[1.0, 2.0]], [[-5.0, 7.0]])

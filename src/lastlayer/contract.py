@@ -176,16 +176,19 @@ def _same_memory(a: Array, b: Array) -> bool:
 # --------------------------------------------------------------------------- ranges
 
 
-def check_range(array: Array, name: str, error: type[ValueError] = ValueError) -> None:
-    """Refuse what is negative, NaN or above LARGEST."""
+def check_range(
+    array: Array, name: str, error: type[ValueError] = ValueError, low: float = 0
+) -> None:
+    """Refuse what is below `low`, NaN or above LARGEST."""
     # min() is NaN where there is a NaN, and no comparison with NaN holds
     with np.errstate(invalid="ignore"):
-        if array.size == 0 or (array.min() >= 0 and float(array.max()) <= LARGEST):
+        if array.size == 0 or (float(array.min()) >= low and float(array.max()) <= LARGEST):
             return
-        bad = ~((array >= 0) & (array.astype(np.float64) <= LARGEST))
+        wide = array.astype(np.float64)
+        bad = ~((wide >= low) & (wide <= LARGEST))
     place, value = first_bad(bad, array)
     raise error(
-        f"{name}{place} = {value}: {name} must be in [0, {LARGEST:g}] "
+        f"{name}{place} = {value}: {name} must be in [{low:g}, {LARGEST:g}] "
         f"({np.count_nonzero(bad)} of {array.size} are not)"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lastlayer.contract import (
     FLOATING,
+    LARGEST,
     Array,
     Indices,
     as_array,
@@ -18,15 +19,16 @@ from lastlayer.contract import (
 
 
 class LabelError(ValueError):
-    """A label that names no class, or a soft target that is no distribution."""
+    """A label that names no class, or a soft target that is negative, infinite or NaN."""
 
 
 def as_labels(
-    labels: Any, logits: Array, axis: int, ignore_index: int
+    labels: Any, logits: Array, axis: int, ignore_index: int, *, signed: bool = False
 ) -> tuple[Indices | None, Array | None]:
     """Labels as flat int64 class indices, or as distributions: one of the two is None.
 
     Indices have the shape of the logits without the class axis, distributions that of the logits.
+    `signed` targets, those of a regression, may be negative.
     """
     array = as_array(labels, "labels")
     rows = logits.shape[:axis] + logits.shape[axis + 1 :]
@@ -35,11 +37,11 @@ def as_labels(
         array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
     if array.dtype.kind in "iu":
         if array.shape != rows:
-            hint = (
-                "; one-hot labels are floating: labels.astype(float)"
-                if array.shape == logits.shape
-                else ""
-            )
+            hint = ""
+            if array.shape == logits.shape:
+                hint = "; one-hot labels are floating: labels.astype(float)"
+            elif not rows:
+                hint = ": a single row of logits takes a single number"
             raise ValueError(
                 f"labels of shape {array.shape} do not fit logits of shape {logits.shape} with "
                 f"classes along axis {axis}: class indices have shape {rows}{hint}"
@@ -58,7 +60,7 @@ def as_labels(
             f"floating labels are distributions and have the logits' shape {logits.shape}, "
             f"not {array.shape}{hint}"
         )
-    check_range(array, "labels", LabelError)
+    check_range(array, "labels", LabelError, -LARGEST if signed else 0)
     return None, array
 
 

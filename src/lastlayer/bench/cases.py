@@ -105,7 +105,7 @@ def numpy_dtype(name: Dtype) -> np.dtype[Any]:
     try:
         import ml_dtypes
     except ImportError:
-        raise ValueError("bfloat16 needs ml_dtypes: pip install 'lastlayer[bench]'") from None
+        raise ValueError("bfloat16 needs ml_dtypes: pip install ml-dtypes") from None
     found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return found
 

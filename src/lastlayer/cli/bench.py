@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lastlayer.cli.options import FiniteRange
+from lastlayer.cli.options import FiniteRange, Folder
 
 SHAPES = "2048x32000, 65536x1000 and 1000000x10"
 
@@ -59,7 +59,7 @@ SHAPES = "2048x32000, 65536x1000 and 1000000x10"
 @click.option("--quick", is_flag=True, help="Small shapes, a second a case, no peak memory.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     default=Path("lastlayer-bench"),
     show_default=True,
     help="Folder for bench.md, bench.json, bench.svg and bench.png.",
@@ -93,7 +93,7 @@ def command(
       lastlayer bench --shape 4096x50257 --peer torch --peer torch-compile
       lastlayer bench --dtype bfloat16 --task gradient --threads 1
 
-    Peers to compare with: pip install 'lastlayer[bench]'.
+    Peers to compare with: pip install '.[bench]', in a clone.
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from rich.console import Console
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastlayer.cli.options import FiniteRange
+from lastlayer.cli.options import FiniteRange, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ FILES = {
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    type=Folder(),
     default="lastlayer-demo",
     show_default=True,
     help="Folder to write to; made if need be.",

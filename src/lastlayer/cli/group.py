@@ -55,7 +55,7 @@ def group(context: click.Context) -> None:
     """The last layer of every classifier: softmax and cross-entropy.
 
     A classifier's last layer turns raw outputs (logits) into probabilities with softmax;
-    cross-entropy measures, in nats, how much of the probability misses the right class, and its
+    cross-entropy is −log of the probability that the right class was given, in nats, and its
     gradient trains the classifier.
     """
     if context.invoked_subcommand is None:

@@ -48,7 +48,7 @@ def cross_entropy(
         Raw outputs, float16, bfloat16, float32 or float64. Never modified.
     labels : array_like
         Class indices, any integer dtype, shape of the logits without the class axis; or
-        distributions (one-hot or soft), floating, shape of the logits.
+        distributions (one-hot or soft), floating, shape of the logits, in [0, 1e12].
     axis : int, default -1
         The class axis.
     class_weight : array_like, shape (C,), optional

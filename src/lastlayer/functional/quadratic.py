@@ -39,7 +39,8 @@ def quadratic_cost(
     logits : array_like, shape (..., C, ...)
         Raw outputs, float16, bfloat16, float32 or float64. Never modified.
     labels : array_like
-        Class indices, or targets of the shape of the logits, as for `cross_entropy`.
+        Class indices, or targets of the shape of the logits, as for `cross_entropy`; for the
+        identity they may be negative.
     axis : int, default -1
         The class axis.
     activation : {"sigmoid", "softmax", "identity"}, default "sigmoid"
@@ -139,7 +140,7 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore)
+    indices, targets = as_labels(labels, x, axis, ignore, signed=activation == "identity")
     ignore = contract.as_stored(ignore)
     shape = x.shape[:axis] + x.shape[axis + 1 :]
     weight = contract.as_sample_weight(sample_weight, shape)

@@ -63,9 +63,10 @@ WORDS = {
     "picked.title": "The entries that the labels pick",
     "picked.why": "A label written as a one-hot row has a 1 at the true class and 0 elsewhere. "
     "Multiplied with the logs and summed, it leaves the log of the true class alone. The other "
-    "classes count only through their share of S.",
+    "classes count only through their share of S. The picked entries are marked in every step.",
     "given_picked.why": "A label written as a one-hot row has a 1 at the true class and 0 "
-    "elsewhere. Multiplied with the logs and summed, it leaves the log of the true class alone.",
+    "elsewhere. Multiplied with the logs and summed, it leaves the log of the true class alone. "
+    "The picked entries are marked in every step.",
     "soft_picked.why": "Here each label is a distribution over the classes. Multiplied with the "
     "logs and summed, it takes every log at its weight; a weight of 0 takes nothing, whatever the "
     "log. A one-hot row, a single 1, would pick one entry.",

@@ -47,7 +47,7 @@ def html(explanation: Explanation) -> str:
     words = WORDS[explanation.lang]
     labels = explanation["picked"].tables[0].values
     total = len(explanation.loss)
-    shown = view(labels, total)
+    shown = view(labels, explanation.steps[0].tables[0].values, total)
     head = words["head"].format(rows=total, classes=labels.shape[1], unit=explanation.unit)
     steps = "".join(
         _step(i, step, shown, words, explanation.unit)

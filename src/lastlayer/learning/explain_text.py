@@ -82,7 +82,7 @@ def lines(explanation: Explanation, columns: int) -> list[Line]:
     labels = explanation["picked"].tables[0].values
     total = len(explanation.loss)
     for most in range(SHOWN_CLASSES, 0, -1):
-        shown = view(labels, total, most)
+        shown = view(labels, explanation.steps[0].tables[0].values, total, most)
         blocks = [_blocks(step, shown, words) for step in explanation.steps]
         side = _side(shown, words, "")[0][0][1]
         widest = max((b.width for step in blocks for b in step), default=0)

@@ -67,8 +67,13 @@ class View:
         return said
 
 
-def view(labels: Floats, total_rows: int, most_classes: int = SHOWN_CLASSES) -> View:
-    """Choose at most 8 rows and `most_classes` classes, those that the labels pick among them."""
+def view(
+    labels: Floats, outputs: Floats, total_rows: int, most_classes: int = SHOWN_CLASSES
+) -> View:
+    """Choose at most 8 rows and `most_classes` classes.
+
+    First those that the labels pick, then each row's maximum, then from the first on.
+    """
     n, classes = labels.shape
     rows: list[int] = []
     shown: set[int] = set()
@@ -79,7 +84,8 @@ def view(labels: Floats, total_rows: int, most_classes: int = SHOWN_CLASSES) -> 
             break
         rows.append(row)
         shown = wanted
-    for column in range(classes):
+    tops = (int(np.nan_to_num(outputs[row], nan=-np.inf).argmax()) for row in rows)
+    for column in (*tops, *range(classes)):
         if len(shown) >= min(most_classes, classes):
             break
         shown.add(column)
