@@ -126,9 +126,11 @@ def as_out(
 ) -> Array:
     """The array to write into: the shape and dtype of `like`, and apart from what is still read.
 
-    `like` itself is allowed, element upon element; any other overlap would have a row overwritten
-    before it is read.
+    Without one (None) it is a new array, laid out as `like`. `like` itself is allowed, element upon
+    element; any other overlap would have a row overwritten before it is read.
     """
+    if out is None:
+        return np.empty_like(like, order="K", subok=False)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, not {type(out).__name__}")
     if out.shape != like.shape:

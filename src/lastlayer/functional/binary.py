@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels
@@ -152,9 +151,6 @@ def binary_cross_entropy_with_grad(
         divisor=divisor,
         empty=empty,
     )
-    if out is None:
-        out = np.empty_like(problem.logits, order="K", subok=False)
-    else:
-        read = (problem.targets, problem.sample_weight, problem.pos_weight)
-        contract.as_out(out, problem.logits, read)
+    read = (problem.targets, problem.sample_weight, problem.pos_weight)
+    out = contract.as_out(out, problem.logits, read)
     return kernels.binary_cross_entropy(problem, out), out

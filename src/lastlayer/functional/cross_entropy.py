@@ -215,11 +215,8 @@ def cross_entropy_with_grad(
     x = np.moveaxis(problem.logits, -1, problem.axis)
     if label_grad and problem.targets is None:
         raise ValueError("label_grad needs floating labels: class indices have no gradient")
-    if out is None:
-        out = np.empty_like(x, order="K", subok=False)
-    else:
-        read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
-        contract.as_out(out, x, read)
+    read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
+    out = contract.as_out(out, x, read)
     by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
     loss = problem.reduce(kernels.cross_entropy(problem, contract.last(out, problem.axis)))
     return (loss, out) if by_label is None else (loss, out, by_label)

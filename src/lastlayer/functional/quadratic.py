@@ -147,10 +147,7 @@ def _quadratic(
     counted = weight_that_counts(indices, math.prod(shape), None, weight, ignore)
     reduce = as_reducer(reduction, divisor, empty, counted, shape)
     if want_gradient:
-        if out is None:
-            out = np.empty_like(x, order="K", subok=False)
-        else:
-            contract.as_out(out, x, (targets, indices, weight))
+        out = contract.as_out(out, x, (targets, indices, weight))
 
     if weight is None:
         weight = np.ones(math.prod(shape))

@@ -136,10 +136,7 @@ def _normalise(
     x: ArrayLike, axis: Axes, out: Array | None, kind: Literal["softmax", "log_softmax"]
 ) -> Array:
     array, rows, axes = _class_rows(x, axis)
-    if out is None:
-        out = np.empty_like(array, order="K", subok=False)
-    else:
-        contract.as_out(out, array)
+    out = contract.as_out(out, array)
     whole = out.reshape(1) if out.ndim == 0 else out
     result = _classes_last(whole, axes)
     kernels.normalise(rows, result, kind)

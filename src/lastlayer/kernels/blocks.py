@@ -21,13 +21,10 @@ BLOCK = 2048  # logits summed in the working precision before float64 takes over
 _F64 = np.float64(0)
 
 
+@by_dtype
 def block_max(x: Any, at: Any, n: Any) -> Any:
     """The largest of x[at : at + n], as ordered integers: vectorised without losing NaN."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(block_max)
-def _block_max(x: Any, at: Any, n: Any) -> Any:
     def single(x: Any, at: Any, n: Any) -> Any:
         widest_vectors()
         best = np.int32(-0x80000000)

@@ -13,9 +13,9 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba import types
@@ -128,10 +128,18 @@ def summing(function: F) -> F:
     return compiled
 
 
-def by_dtype(stub: Callable[..., Any]) -> Callable[[F], F]:
-    """Register, for a stub, the function that returns its body for the types it is called with."""
-    register: Callable[[F], F] = overload(stub, jit_options=_INLINE)
-    return register
+def by_dtype(choose: F) -> F:
+    """A function for kernels whose body `choose` returns, for the types that it is called with.
+
+    Numba registers it for a Python function of the same name, which is what the kernels name.
+    """
+
+    @wraps(choose)
+    def name(*_: Any) -> Any:
+        raise TypeError(f"{choose.__name__} is for kernels alone: it has no body in Python")
+
+    overload(name, jit_options=_INLINE)(choose)
+    return cast(F, name)
 
 
 @intrinsic

@@ -103,13 +103,10 @@ def to_half(x: Any) -> Any:
 _F32, _F64, _F16, _B16 = np.float32(0), np.float64(0), np.uint16(0), np.int16(0)
 
 
+@by_dtype
 def converted(x: Any, target: Any) -> Any:
     """An element as the type that `target` points to: widened, or rounded once."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(converted)
-def _converted(x: Any, target: Any) -> Any:
     def widen_half(x: Any, target: Any) -> Any:
         return from_half(x)
 
@@ -177,13 +174,10 @@ def scatter(source: Any, frm: Any, s0: Any, s1: Any, layout: Any, at: Any, t0: A
         _copy(source, frm, s0, s1, pointer(address, _B16), at, t0, t1, n0, n1)
 
 
+@by_dtype
 def as_like(x: Any, like: Any) -> Any:
     """A number in the working precision, that of `like`."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(as_like)
-def _as_like(x: Any, like: Any) -> Any:
     def single(x: Any, like: Any) -> Any:
         return np.float32(x)
 
@@ -193,13 +187,10 @@ def _as_like(x: Any, like: Any) -> Any:
     return single if like == types.float32 else double
 
 
+@by_dtype
 def width(like: Any) -> Any:
     """Bytes of a number of the working precision."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(width)
-def _width(like: Any) -> Any:
     def single(like: Any) -> Any:
         return 4
 

@@ -80,17 +80,14 @@ UNSCALE_64 = 2.0**-512
 _UNSCALE_32 = np.float32(UNSCALE_32)
 
 
+@by_dtype
 def exp_scaled(d: Any, rate: Any) -> Any:
     """2^64 exp(d / T) in float32, 2^512 exp(d / T) in float64, for d ≤ 0; 0 below −131 (−1000).
 
     `rate` is `rate_of(1 / T)`. The temperature enters after the range reduction, where d / T would
     be rounded before it: n = round(d / (T ln 2)), r = d − n T ln 2, exp(r / T).
     """
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(exp_scaled)
-def _exp_scaled(d: Any, rate: Any) -> Any:
     def single(d: Any, rate: Any) -> Any:
         log2e, high, low, inv_t, lowest = rate
         t = lowest if d < lowest else d
@@ -119,13 +116,10 @@ def _exp_scaled(d: Any, rate: Any) -> Any:
     return single if d == types.float32 else double
 
 
+@by_dtype
 def rate_of(inv_t: Any, like: Any) -> Any:
     """What `exp_scaled` needs of the temperature, in the working precision."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(rate_of)
-def _rate_of(inv_t: Any, like: Any) -> Any:
     # the high part of T ln 2 has 10 (20) trailing zeros: its product with n is exact
     def single(inv_t: Any, like: Any) -> Any:
         step = _LN2 / inv_t
@@ -143,13 +137,10 @@ def _rate_of(inv_t: Any, like: Any) -> Any:
     return single if like == types.float32 else double
 
 
+@by_dtype
 def exp_negative(d: Any, rate: Any) -> Any:
     """exp(d / T) for d ≤ 0, rounded gradually to subnormal numbers and to 0."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(exp_negative)
-def _exp_negative(d: Any, rate: Any) -> Any:
     # selected before the multiplication: a result that underflows costs the processor 150 cycles
     def single(d: Any, rate: Any) -> Any:
         return (_ZERO_32 if d < rate[4] * _TINY_32 else exp_scaled(d, rate)) * _UNSCALE_32
@@ -160,13 +151,10 @@ def _exp_negative(d: Any, rate: Any) -> Any:
     return single if d == types.float32 else double
 
 
+@by_dtype
 def unscale(like: Any) -> Any:
     """What undoes the scale of `exp_scaled`, as float64."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(unscale)
-def _unscale(like: Any) -> Any:
     def single(like: Any) -> Any:
         return UNSCALE_32
 
@@ -217,13 +205,9 @@ _P = (-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.6146876844170844
 _R = (1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3)
 
 
+@by_dtype
 def tanh(x: Any) -> Any:
     """tanh(x): an odd polynomial near 0, (1 − E) / (1 + E) with E = exp(−2|x|) beyond."""
-    raise NotImplementedError("for kernels only")
-
-
-@by_dtype(tanh)
-def _tanh(x: Any) -> Any:
     a, b, c, d = _T32
     p0, p1, p2 = _P
     r0, r1, r2 = _R
@@ -248,13 +232,10 @@ def _tanh(x: Any) -> Any:
     return single if x == types.float32 else double
 
 
+@by_dtype
 def sech2(x: Any) -> Any:
     """1 − tanh²(x) = 4 E / (1 + E)², right where tanh rounds to 1."""
-    raise NotImplementedError("for kernels only")
 
-
-@by_dtype(sech2)
-def _sech2(x: Any) -> Any:
     def single(x: Any) -> Any:
         e = exp_negative(-abs(x), rate_of(2.0, x))
         return _FOUR_32 * e / ((_ONE_32 + e) * (_ONE_32 + e))

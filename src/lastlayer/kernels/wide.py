@@ -51,6 +51,9 @@ STATES = 8  # float64 a row of a tile
 
 _F64 = np.float64(0)
 _M, _REST, _TIES, _PICKED, _BEHIND, _BELOW, _TOP = range(7)
+# what a row's state holds once its sums are used up, behind the maximum
+_FACTOR, _SHARE, _OWN, _COUNT, _SAMPLE = range(1, 6)
+_LOG_S = _SHARE
 
 
 # --------------------------------------------------------------------------- rows
@@ -149,7 +152,6 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                     if 0 <= label < n:
                         states[o + _PICKED] = np.float64(source[at + label])
 
-        # each row's state becomes what its gradient needs: m, factor, then two numbers of its own
         for r in range(tile):
             o = r * STATES
             m, ties = states[o + _M], states[o + _TIES]
@@ -167,8 +169,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                         m, states[o + _PICKED], rest, weight, sample, numbers
                     )
             losses[row + r] = as_like(value, like)
-            states[o + 1], states[o + 2], states[o + 3] = factor, share, own
-            states[o + 4], states[o + 5] = ties, sample
+            states[o + _FACTOR], states[o + _SHARE], states[o + _OWN] = factor, share, own
+            states[o + _COUNT], states[o + _SAMPLE] = ties, sample
 
         if g is not None:
             g_start = outer * g[1] + position * g[2]
@@ -188,17 +190,17 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direct: An
                     target = g_memory if direct_g else result
                     to = g_start + block if direct_g else r * BLOCK
                     o = r * STATES
-                    if states[o + 5] <= 0.0:
+                    if states[o + _SAMPLE] <= 0.0:
                         for j in range(n):
                             target[to + j] = as_like(0.0, like)
                         continue
-                    m = as_like(states[o], like)
-                    factor = as_like(states[o + 1], like)
-                    own = as_like(states[o + 3], like)
+                    m = as_like(states[o + _M], like)
+                    factor = as_like(states[o + _FACTOR], like)
+                    own = as_like(states[o + _OWN], like)
                     if targets is not None:
                         block_gradient(source, at, n, coefficients, r * BLOCK, m, rate, factor,
-                                       as_like(states[o + 2], like), states[o + 4] == 1.0, own,
-                                       target, to)  # fmt: skip
+                                       as_like(states[o + _SHARE], like),
+                                       states[o + _COUNT] == 1.0, own, target, to)  # fmt: skip
                     else:
                         block_exp(source, at, n, m, rate, factor, target, to)
                         label = label_weight(row + r, 0, indices)[0] - block
@@ -246,7 +248,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
             if y is None:
                 value = limit(m, states[o + _REST], m + log_s)
                 pointer(lse, like)[row + r] = as_like(value, like)
-            states[o + 1], states[o + 2] = 1.0 / (1.0 + rest), log_s
+            states[o + _FACTOR], states[o + _LOG_S] = 1.0 / (1.0 + rest), log_s
 
         if y is not None:
             y_start = outer * y[1] + position * y[2]
@@ -261,11 +263,12 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, direc
                     target = y_memory if direct_y else result
                     to = y_start + block if direct_y else r * BLOCK
                     o = r * STATES
-                    m = as_like(states[o], like)
+                    m = as_like(states[o + _M], like)
                     if logarithm:
-                        block_log(source, at, n, m, as_like(states[o + 2], like), target, to)
+                        block_log(source, at, n, m, as_like(states[o + _LOG_S], like), target, to)
                     else:
-                        block_exp(source, at, n, m, rate, as_like(states[o + 1], like), target, to)
+                        factor = as_like(states[o + _FACTOR], like)
+                        block_exp(source, at, n, m, rate, factor, target, to)
                 if not direct_y:
                     unstage(result, y, y_start, block, n, tile)
         row += tile
