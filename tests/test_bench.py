@@ -196,10 +196,11 @@ def test_a_wrong_gradient_is_found(spoil, words):
 
 
 @pytest.mark.parametrize("dtype", cases.DTYPES)
-def test_lastlayer_is_right_for_every_dtype(dtype):
+def test_lastlayer_and_peers_are_right_for_every_dtype(dtype):
     pytest.importorskip("ml_dtypes")
     for task in cases.TASKS:
-        found = measured(Case(40, 12, dtype, task))
+        takers = measure.contestants(["numpy", "torch"])
+        found = measure.measure(Case(40, 12, dtype, task), takers, THREADS, rounds=1)
         assert found.left_out == ()
         assert found.timing("lastlayer").contestant.title == "lastlayer"
 

@@ -115,7 +115,7 @@ def _torch_outcome(torch: Any, inputs: Inputs) -> Callable[[Any], Any]:
 
     def outcome(result: Any) -> Any:
         if isinstance(result, tuple):
-            return read((result[0].float(), as_numpy(result[1])))
+            return read((float(result[0]), as_numpy(result[1])))
         return read(as_numpy(result))
 
     return outcome

@@ -145,7 +145,8 @@ def measure(
     progress("inputs", 0, 0)
     inputs = make_inputs(case, threads)
     right = answers.expected(case)
-    ready: list[tuple[Contestant, Prepared, int]] = []
+    ready: list[tuple[Contestant, Prepared]] = []
+    lengths: list[tuple[int, float]] = []  # of a turn: calls, and seconds
     left_out: list[tuple[Contestant, str]] = []
     for contestant in takers:
         if case.task not in contestant.tasks:
@@ -153,25 +154,25 @@ def measure(
         progress(f"warming up {contestant.title}", 0, 0)
         try:
             prepared = prepare(contestant, inputs)
-            calls = _warm_up(prepared, right, case)
+            length = _warm_up(prepared, right, case)
         except NotAvailableError as reason:
             if contestant.kind != "peer":
                 raise RuntimeError(f"{contestant.title}, {case.title}: {reason}") from reason
             left_out.append((contestant, str(reason)))
         else:
-            ready.append((contestant, prepared, calls))
+            ready.append((contestant, prepared))
+            lengths.append(length)
 
     share = seconds / max(1, len(ready))
-    turns = [rounds or _turns_for(share, prepared, calls) for _, prepared, calls in ready]
+    turns = [rounds or max(FEWEST, min(MOST, int(share / long))) for _, long in lengths]
     samples: list[list[float]] = [[] for _ in ready]
     for number, who in enumerate(_order(turns)):
         progress("timing", number, sum(turns))
-        _, prepared, calls = ready[who]
-        samples[who].append(_turn(prepared, calls))
+        samples[who].append(_turn(ready[who][1], lengths[who][0]))
     progress("timing", sum(turns), sum(turns))
     timings = [
         Timing(contestant, prepared.settings, tuple(times))
-        for (contestant, prepared, _), times in zip(ready, samples, strict=True)
+        for (contestant, prepared), times in zip(ready, samples, strict=True)
     ]
     return Measured(case, tuple(timings), tuple(left_out))
 
@@ -216,19 +217,15 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:160]}".rstrip(": ")
 
 
-def _warm_up(prepared: Prepared, right: Expected, case: Case) -> int:
-    """Checks the answer; how many calls make a turn."""
+def _warm_up(prepared: Prepared, right: Expected, case: Case) -> tuple[int, float]:
+    """Checks the answer; how many calls make a turn, and about how long the turn takes."""
     outcome = prepared.outcome(warm(prepared))
     wrong = answers.fault(outcome, right, case) if outcome is not None else None
     if wrong:
         raise NotAvailableError(f"wrong: {wrong}")
-    once = _time(prepared.call, 1)
-    return max(1, math.ceil(TURN / max(once, 1e-7))) if once < TURN else 1
-
-
-def _turns_for(seconds: float, prepared: Prepared, calls: int) -> int:
-    a_turn = _time(prepared.call, calls) * (calls + 1) + PAUSE
-    return max(FEWEST, min(MOST, int(seconds / a_turn)))
+    once = max(_time(prepared.call, 1), 1e-7)
+    calls = max(1, math.ceil(TURN / once)) if once < TURN else 1
+    return calls, once * (calls + 1) + PAUSE
 
 
 def _order(turns: Sequence[int], seed: int = 0) -> list[int]:

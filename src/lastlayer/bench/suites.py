@@ -72,7 +72,7 @@ def _layouts() -> tuple[Case, ...]:
 SUITES = {
     "headline": Suite(
         "how near the limits, how far ahead, how much memory",
-        _plain(SHAPES), 8.0, memory=True, without=(),
+        _plain(SHAPES), 6.0, memory=True, without=(),
     ),
     "classes": Suite(
         "from 2 classes to a million: is there a cliff",

@@ -9,6 +9,7 @@ import click
 
 from lastlayer.cli.options import FiniteRange, Folder
 
+BUSY = 0.3  # cores that others take, from which on a warning is due
 SUITES = ("headline", "classes", "dtypes", "options", "layouts", "softmax", "threads", "small")
 OPTIONS = (
     "plain", "soft-targets", "label-smoothing", "class-weights", "z-loss", "soft-cap", "temperature"
@@ -74,7 +75,7 @@ OPTIONS = (
     "--seconds",
     type=FiniteRange(min=0, min_open=True),
     help="Without --repeat: about how long the turns of a case may take.  [default: 20, in a "
-    "suite 4 to 8]",
+    "suite 4 to 6]",
 )
 @click.option(
     "--memory/--no-memory",
@@ -159,7 +160,7 @@ def _measure(steps: Any, threads: int, repeat: int | None, out: Path) -> None:
     """Every step, shown as it is done; whatever ends it, what is complete is written."""
     from rich.console import Console
 
-    from lastlayer.bench import measure, overview, run, terminal
+    from lastlayer.bench import machine, measure, overview, run, terminal
     from lastlayer.bench.suites import title_of
 
     screen, aside = Console(highlight=False), Console(stderr=True)
@@ -169,6 +170,13 @@ def _measure(steps: Any, threads: int, repeat: int | None, out: Path) -> None:
     screen.print(run.make_report((), threads).place, style="dim", soft_wrap=True)
     legend = terminal.MANY_LEGEND if many else terminal.LEGEND
     screen.print(legend, style="dim", soft_wrap=True)
+    taken = machine.taken_by_others()
+    if taken > BUSY:
+        screen.print(
+            f"Other programs keep {taken:.1f} cores busy: the times will not be right, and those "
+            "of PyTorch and scikit-learn, whose threads wait for each other, far too long.",
+            style="yellow", soft_wrap=True,
+        )  # fmt: skip
     screen.print()
     with measure.use_threads(threads), terminal.progress(aside, len(steps)) as watch:
         for number, step in enumerate(steps):
