@@ -11,6 +11,7 @@ from lastlayer.bench.results import Entry, Row, gigabytes
 PEER = "#B3B3B3"
 MOST = 16  # panels
 BAR, HEAD = 0.235, 0.62  # inches a bar, and of title and axis a panel
+NAMES = 1.26  # inches of the names of the bars
 
 
 def draw(entries: Sequence[Entry], place: str, kind: Kind) -> bytes:
@@ -110,9 +111,10 @@ def _panel(axes: Any, entry: Entry, inches: float) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.annotate(
-        case.title, (0, 1), xycoords="axes fraction", xytext=(0, 15), textcoords="offset points",
-        ha="left", va="bottom", size=9, weight="bold",
+    axes.annotate(  # from where the names of the bars begin: a long one needs the room
+        case.title, (0, 1), xycoords="axes fraction", xytext=(-NAMES * 72, 15),
+        textcoords="offset points", ha="left", va="bottom",
+        size=min(9.0, 9 * 48 / len(case.title)), weight="bold",
     )  # fmt: skip
 
 

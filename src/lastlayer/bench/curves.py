@@ -139,6 +139,8 @@ def _finish(axes: Any, entries: Sequence[Entry]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.xaxis.set_minor_locator(NullLocator())
+    classes = [case.classes for case in cases]
+    axes.set_xlim(min(classes) / 1.5, max(classes) * 1.5)
     words = f"number of classes (about {logits / 1e6:.2g} million {cases[0].dtype} logits in all)"
     axes.set_xlabel(words, size=8, color=FAINT)
     axes.tick_params(which="both", length=0, labelsize=7.5, labelcolor=FAINT)
