@@ -22,7 +22,7 @@ OPTIONS = (
     "suites",
     multiple=True,
     type=click.Choice([*SUITES, "all"]),
-    help="Which question; see below. May be repeated.  [default: headline]",
+    help="Which question; see above. May be repeated.  [default: headline]",
 )
 @click.option(
     "--shape",
@@ -117,8 +117,8 @@ def command(
       headline  large logits of 10 to a million classes, with peak memory
       classes   the same bytes in rows of 2 to a million classes, as two charts
       dtypes    float64, float16 and bfloat16 beside float32
-      options   soft targets, label smoothing, class weights, z-loss, soft-cap, temperature
-      layouts   padded, strided and Fortran-ordered logits; images with their class axis
+      options   soft targets, smoothing, weights, z-loss, soft-cap, temperature
+      layouts   padded, strided and Fortran-ordered logits; images
       softmax   softmax and log-softmax, into an array of yours and in place
       threads   lastlayer alone, on one thread, on two, and on more
       small     batches of 1 to 1024 rows, where calling is what costs
