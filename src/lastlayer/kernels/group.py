@@ -16,6 +16,7 @@ from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.memory import (
     gather,
+    gather_from,
     lane_count,
     load,
     load_up_to,
@@ -44,13 +45,14 @@ from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
 from lastlayer.kernels.vecmath import exp_scaled, unscale, unscaled
 
 MOST_CLASSES = 64
-TILE = 64  # rows whose results are written together
+TILE = 16  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, (classes, lanes) each; rows of halves
-# as numbers, a vector to amend, and rows of results as they are written
-_GROUP = MOST_CLASSES * 64
-X, G, A, HALVES, SPARE, FLAT = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP, 4 * _GROUP + 64
-SCRATCH = FLAT + MOST_CLASSES * TILE * 8
+# as numbers; where a row's numbers are in a group. A cache line lies between two of them:
+# addresses with the same last 12 bits hinder each other.
+_GROUP = MOST_CLASSES * 64 + 64
+X, G, A, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP
+SCRATCH = 5 * _GROUP
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -164,34 +166,33 @@ def give_group(d: Any, x: Any, g: Any, a: Any, count: Any, mix: Any, cap: Any, l
 
 
 @inner
-def turn_back(g: Any, count: Any, tile: Any, flat: Any, at: Any, like: Any) -> None:
-    """Results as rows side by side from flat[at] on."""
+def plan_turn(places: Any, count: Any, like: Any) -> None:
+    """Where in a group's buffer each number of its rows, side by side, comes from."""
     lanes = lane_count(like)
-    for r in range(tile):
+    for r in range(lanes):
         for j in range(count):
-            flat[at + r * count + j] = g[j * lanes + r]
+            places[r * count + j] = np.int32(j * lanes + r)
 
 
 @inner
-def itself(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
-    """What is already computed."""
-    return v
-
-
-@inner
-def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: Any,
+def store_group(g: Any, layout: Any, start: Any, memory: Any, places: Any, count: Any, tile: Any,
                 like: Any) -> None:  # fmt: skip
-    """Results where rows are not side by side."""
+    """A group's results to where they belong."""
     lanes, rows, classes = lane_count(like), layout[2], layout[3]
-    for j in range(count):
-        at = start + j * classes
-        if rows == 1 and tile == lanes:
-            store(memory, at, load(g, j * lanes, like))
-        elif rows == 1:
-            store_first(memory, at, tile, load(g, j * lanes, like))
-        else:
+    if rows == count and classes == 1 and tile == lanes:
+        for k in range(0, lanes * count, lanes):
+            store(memory, start + k, gather_from(g, places, k, like))
+    elif rows == 1:
+        for j in range(count):
+            at, r = start + j * classes, load(g, j * lanes, like)
+            if tile == lanes:
+                store(memory, at, r)
+            else:
+                store_first(memory, at, tile, r)
+    else:
+        for j in range(count):
             for r in range(tile):
-                write(memory, at + r * rows, g[j * lanes + r])
+                write(memory, start + r * rows + j * classes, g[j * lanes + r])
 
 
 @inner

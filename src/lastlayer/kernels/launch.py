@@ -27,7 +27,7 @@ class _Scratch(threading.local):
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
 
 
-_scratch = _Scratch()
+scratch = _Scratch()
 
 
 def _address(array: Array | None) -> int:
@@ -77,7 +77,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         )  # fmt: skip
 
         def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
-            kernel(lo, hi, *arguments, *_scratch.addresses, *likes)
+            kernel(lo, hi, *arguments, *scratch.addresses, *likes)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
         kept = (x, gradient, targets, indices, samples, classes, weights, losses)
@@ -167,7 +167,7 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         )  # fmt: skip
 
         def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
-            kernel(lo, hi, *arguments, *_scratch.addresses, like, _like(x))
+            kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
 
         _spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:

@@ -169,17 +169,42 @@ def gather(typingctx: Any, source: Any, index: Any, stride: Any, count: Any, res
             spread(builder, base, lanes), builder.mul(numbers, spread(builder, step, lanes))
         )
         places = builder.inttoptr(places, ir.VectorType(element.as_pointer(), lanes))
-        kind = ir.VectorType(element, lanes)
-        letter = "f" if source.dtype in FLOATS else "i"
-        value = call(
-            builder, f"llvm.masked.gather.v{lanes}{letter}{size}.v{lanes}p0", kind,
-            [places, _I32(size // 8), mask, same(kind, 0)],
-        )  # fmt: skip
+        value = _gathered(builder, places, element, mask, size, lanes)
         value = widened(context, builder, value, source.dtype, like)
         other = context.cast(builder, args[4], rest, like)
         return builder.select(mask, value, spread(builder, other, lanes))
 
     return vector(source, index, types.int64, types.int64, rest, like), codegen
+
+
+@intrinsic
+def gather_from(typingctx: Any, source: Any, places: Any, index: Any, like: Any) -> Any:
+    """source[places[index + lane]] in each lane, `places` a pointer to int32."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes, size = vector.lanes, source.dtype.bitwidth
+        numbers = builder.load(_place(builder, args[1], args[2], _I32, lanes))
+        numbers.align = 4
+        steps = builder.mul(
+            builder.sext(numbers, ir.VectorType(_I64, lanes)),
+            same(ir.VectorType(_I64, lanes), size // 8),
+        )
+        base = spread(builder, builder.ptrtoint(args[0], _I64), lanes)
+        element = _stored(context, source.dtype)
+        kind = ir.VectorType(element.as_pointer(), lanes)
+        value = _gathered(builder, builder.inttoptr(builder.add(base, steps), kind), element,
+                          same(ir.VectorType(ir.IntType(1), lanes), 1), size, lanes)  # fmt: skip
+        return widened(context, builder, value, source.dtype, like)
+
+    return vector(source, places, index, like), codegen
+
+
+def _gathered(builder: Any, places: Any, element: Any, mask: Any, size: int, lanes: int) -> Any:
+    kind = ir.VectorType(element, lanes)
+    letter = "i" if isinstance(element, ir.IntType) else "f"
+    name = f"llvm.masked.gather.v{lanes}{letter}{size}.v{lanes}p0"
+    return call(builder, name, kind, [places, _I32(size // 8), mask, same(kind, 0)])
 
 
 @intrinsic

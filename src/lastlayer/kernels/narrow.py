@@ -6,25 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import emit
 from lastlayer.kernels.group import (
-    FLAT,
     HALVES,
+    PLACES,
     A,
     G,
     X,
     give_group,
-    itself,
     load_coefficients,
     load_group,
     normalise_group,
+    plan_turn,
     store_group,
     sum_coefficients,
     sum_group,
-    turn_back,
 )
 from lastlayer.kernels.jit import kernel
-from lastlayer.kernels.memory import as_like, lane_count, pointer, typed
+from lastlayer.kernels.memory import lane_count, pointer, typed
 from lastlayer.kernels.row import (
     OWN,
     PICKED,
@@ -39,10 +37,9 @@ from lastlayer.kernels.row import (
     give,
     label_entry,
 )
-from lastlayer.kernels.tile import SPARE, TILE
 from lastlayer.kernels.vecmath import rate_of
 
-_F64, _I64 = np.float64(0), np.int64(0)
+_F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
 
 
 @kernel
@@ -51,61 +48,55 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               samples: Any, ignore: Any, numbers: Any, inv_t: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
               loss_like: Any) -> None:  # fmt: skip
-    """As `wide.loss_rows`, for at most 64 classes; `staged` is None, every layout being alike."""
+    """As `wide.loss_rows`, for at most 64 classes.
+
+    All layouts are alike here, so `staged` is None; results are never written past the caches.
+    """
     d, losses = pointer(states, _F64), pointer(loss, loss_like)
     memory, w = pointer(x[0], x_like), typed(weights, w_like)
     t = typed(targets[0], t_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
-    a, flat = pointer(scratch + A, like), pointer(scratch + FLAT, like)
-    halves = pointer(scratch + HALVES, like)
-    spare, lanes = pointer(scratch + SPARE, like), lane_count(like)
+    a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
+    places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
     rate, rate_64 = rate_of(inv_t, like), rate_of(inv_t, _F64)
+    plan_turn(places, count, like)
 
     row = lo
     while row < hi:
         outer, position = row // inner_count, row % inner_count
-        together = min(TILE, inner_count - position, hi - row)
-        for first in range(0, together, lanes):
-            tile, here = min(lanes, together - first), position + first
-            start = outer * x[1] + here * x[2]
-            load_group(x, start, memory, count, tile, halves, logits, like)
-            sum_group(d, logits, result, count, rate, cap, like)
-            describe(d, row + first, tile, indices, classes, samples, ignore)
-            if mix is not None:
-                load_coefficients(targets, outer * targets[1] + here * targets[2], t, w, mix,
-                                  count, tile, halves, a, like)  # fmt: skip
-                sum_coefficients(d, logits, a, count, cap, like)
+        tile = min(lanes, inner_count - position, hi - row)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        sum_group(d, logits, result, count, rate, cap, like)
+        describe(d, row, tile, indices, classes, samples, ignore)
+        if mix is not None:
+            load_coefficients(targets, outer * targets[1] + position * targets[2], t, w, mix,
+                              count, tile, halves, a, like)  # fmt: skip
+            sum_coefficients(d, logits, a, count, cap, like)
+        if indices != 0:
+            for r in range(tile):
+                if d[SAMPLE + r] > 0.0:
+                    label = pointer(indices, _I64)[row + r]
+                    d[PICKED + r] = capped(np.float64(logits[label * lanes + r]), cap)
+                    if mix is not None:
+                        add_label(d, r, mix[0] * d[WEIGHT + r])
+        if mix is None:
+            finish_index(d, numbers, rate_64, g)
+        else:
+            finish_coefficients(d, numbers)
+        give(d, losses, row, tile)
+
+        if g is not None:
+            give_group(d, logits, result, a, count, mix, cap, like)
             if indices != 0:
                 for r in range(tile):
                     if d[SAMPLE + r] > 0.0:
-                        label = pointer(indices, _I64)[row + first + r]
-                        d[PICKED + r] = capped(np.float64(logits[label * lanes + r]), cap)
-                        if mix is not None:
-                            add_label(d, r, mix[0] * d[WEIGHT + r])
-            if mix is None:
-                finish_index(d, numbers, rate_64)
-            else:
-                finish_coefficients(d, numbers)
-            give(d, losses, row + first, tile)
-
-            if g is not None:
-                give_group(d, logits, result, a, count, mix, cap, like)
-                if indices != 0:
-                    for r in range(tile):
-                        if d[SAMPLE + r] > 0.0:
-                            k = pointer(indices, _I64)[row + first + r] * lanes + r
-                            if mix is not None or cap is not None:
-                                label_entry(d, r, np.float64(logits[k]), mix, cap, rate_64)
-                            result[k] = d[OWN + r]
-                if g[3] == 1 and g[2] == count:
-                    turn_back(result, count, tile, flat, first * count, like)
-                else:
-                    store_group(result, g, outer * g[1] + here * g[2], pointer(g[0], x_like),
-                                count, tile, like)  # fmt: skip
-        if g is not None and g[3] == 1 and g[2] == count:
-            emit(itself, None, flat, 0, together * count, -1, as_like(0.0, like), spare,
-                 pointer(g[0], x_like), outer * g[1] + position * g[2], past, like)  # fmt: skip
-        row += together
+                        k = pointer(indices, _I64)[row + r] * lanes + r
+                        if mix is not None or cap is not None:
+                            label_entry(d, r, np.float64(logits[k]), mix, cap, rate_64)
+                        result[k] = d[OWN + r]
+            store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
+                        count, tile, like)  # fmt: skip
+        row += tile
 
 
 @kernel
@@ -113,33 +104,23 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
                    staged: Any, logarithms: Any, lse: Any, scratch: Any, states: Any, like: Any,
                    x_like: Any) -> None:  # fmt: skip
     """As `wide.normalise_rows`, for at most 64 classes."""
-    d = pointer(states, _F64)
-    memory = pointer(x[0], x_like)
+    d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
-    flat, spare = pointer(scratch + FLAT, like), pointer(scratch + SPARE, like)
-    halves = pointer(scratch + HALVES, like)
-    lanes = lane_count(like)
+    halves, lanes = pointer(scratch + HALVES, like), lane_count(like)
+    places = pointer(scratch + PLACES, _I32)
+    plan_turn(places, count, like)
 
     row = lo
     while row < hi:
         outer, position = row // inner_count, row % inner_count
-        together = min(TILE, inner_count - position, hi - row)
-        for first in range(0, together, lanes):
-            tile, here = min(lanes, together - first), position + first
-            start = outer * x[1] + here * x[2]
-            load_group(x, start, memory, count, tile, halves, logits, like)
-            sum_group(d, logits, result, count, None, None, like)
-            finish_normaliser(d)
-            if y is None:
-                give(d, pointer(lse, like), row + first, tile)
-            else:
-                normalise_group(d, logits, result, count, logarithms, like)
-                if y[3] == 1 and y[2] == count:
-                    turn_back(result, count, tile, flat, first * count, like)
-                else:
-                    store_group(result, y, outer * y[1] + here * y[2], pointer(y[0], x_like),
-                                count, tile, like)  # fmt: skip
-        if y is not None and y[3] == 1 and y[2] == count:
-            emit(itself, None, flat, 0, together * count, -1, as_like(0.0, like), spare,
-                 pointer(y[0], x_like), outer * y[1] + position * y[2], past, like)  # fmt: skip
-        row += together
+        tile = min(lanes, inner_count - position, hi - row)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        sum_group(d, logits, result, count, None, None, like)
+        finish_normaliser(d)
+        if y is None:
+            give(d, pointer(lse, like), row, tile)
+        else:
+            normalise_group(d, logits, result, count, logarithms, like)
+            store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), places,
+                        count, tile, like)  # fmt: skip
+        row += tile

@@ -76,25 +76,30 @@ def normaliser(lse: Any, z_loss: Any) -> Any:
 
 
 @inner
-def from_index(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any,
-               rate: Any) -> Any:  # fmt: skip
-    """(loss, factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
-
-    `picked` is the label's logit. −R / S where it is the maximum; elsewhere p_y ≤ ½ and p_y − 1
-    has nothing to lose.
-    """
-    inv_t, inv_log = numbers[INVERSE_TEMPERATURE], numbers[INVERSE_LOG_BASE]
-    inverse = 1.0 / (1.0 + rest)
-    log_s = log1p(rest)
+def index_loss(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any) -> Any:
+    """The loss for a class index whose logit is `picked`."""
+    inv_t = numbers[INVERSE_TEMPERATURE]
+    log_s = log1p(rest, 1.0 / (1.0 + rest))
     behind = 0.0 if weight == 0.0 else weight * (m - picked) * inv_t
-    lse = m * inv_t + log_s
-    penalty, slope = normaliser(lse, numbers[Z_LOSS])
-    loss = sample * ((behind + weight * log_s) * inv_log + penalty)
+    penalty, _ = normaliser(m * inv_t + log_s, numbers[Z_LOSS])
+    return sample * ((behind + weight * log_s) * numbers[INVERSE_LOG_BASE] + penalty)
+
+
+@inner
+def index_gradient(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any,
+                   rate: Any) -> Any:  # fmt: skip
+    """(factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
+
+    −R / S where the label is the maximum; elsewhere p_y ≤ ½ and p_y − 1 has nothing to lose.
+    """
+    inv_t = numbers[INVERSE_TEMPERATURE]
+    inverse = 1.0 / (1.0 + rest)
+    _, slope = normaliser(m * inv_t + log1p(rest, inverse), numbers[Z_LOSS])
     factor = sample * numbers[SCALE] * inv_t
     p = exp_negative(picked - m, rate) * inverse
     own = -rest * inverse if picked == m else p - 1.0
-    weight *= inv_log
-    return loss, factor * (weight + slope) * inverse, factor * (weight * own + slope * p)
+    weight *= numbers[INVERSE_LOG_BASE]
+    return factor * (weight + slope) * inverse, factor * (weight * own + slope * p)
 
 
 @inner
@@ -106,7 +111,7 @@ def from_coefficients(m: Any, rest: Any, behind: Any, below: Any, top: Any, samp
     """
     inv_t, inv_log = numbers[INVERSE_TEMPERATURE], numbers[INVERSE_LOG_BASE]
     inverse = 1.0 / (1.0 + rest)
-    log_s = log1p(rest)
+    log_s = log1p(rest, inverse)
     weight = below + top
     lse = m * inv_t + log_s
     penalty, slope = normaliser(lse, numbers[Z_LOSS])
@@ -161,17 +166,18 @@ def label_entry(d: Any, r: Any, x: Any, mix: Any, cap: Any, rate: Any) -> None:
 
 
 @inner
-def finish_index(d: Any, numbers: Any, rate: Any) -> None:
-    """Loss and gradient factors of a tile's rows, class indices."""
+def finish_index(d: Any, numbers: Any, rate: Any, g: Any) -> None:
+    """Losses of a tile's rows, class indices; gradient factors unless g is None."""
     widest_vectors()
     for r in range(ROWS):
         rest = finite_rest(d[M + r], d[REST + r], d[TIES + r])
-        sample = d[SAMPLE + r]
-        value, factor, own = from_index(
-            d[TOP + r], d[PICKED + r], rest, d[WEIGHT + r], sample, numbers, rate
-        )
+        top, picked, weight, sample = d[TOP + r], d[PICKED + r], d[WEIGHT + r], d[SAMPLE + r]
+        value = index_loss(top, picked, rest, weight, sample, numbers)
         d[LOSS + r] = value if sample > 0.0 else 0.0
-        d[FACTOR + r], d[OWN + r] = factor, own
+        if g is not None:
+            d[FACTOR + r], d[OWN + r] = index_gradient(
+                top, picked, rest, weight, sample, numbers, rate
+            )
 
 
 @inner
@@ -195,9 +201,10 @@ def finish_normaliser(d: Any) -> None:
     for r in range(ROWS):
         m = d[M + r]
         rest = finite_rest(m, d[REST + r], d[TIES + r])
-        log_s = log1p(rest)
+        inverse = 1.0 / (1.0 + rest)
+        log_s = log1p(rest, inverse)
         d[LOSS + r] = limit(m, d[REST + r], m + log_s)
-        d[FACTOR + r], d[SHARE + r] = 1.0 / (1.0 + rest), log_s
+        d[FACTOR + r], d[SHARE + r] = inverse, log_s
 
 
 @inner

@@ -239,8 +239,8 @@ _L5, _L6, _L7 = 0.1818357216161805, 0.15313837699209373, 0.14798198605116586
 
 
 @inner
-def log1p(x: Any) -> Any:
-    """log(1 + x) for finite x ≥ 0, in float64; NaN stays NaN.
+def log1p(x: Any, inverse: Any) -> Any:
+    """log(1 + x) for finite x ≥ 0, in float64, with 1 / (1 + x), which callers have; NaN stays NaN.
 
     u = 1 + x rounds, and c is what it lost: log(u) + c / u. For tiny x, u = 1 and c = x.
     """
@@ -254,7 +254,7 @@ def log1p(x: Any) -> Any:
     w = z * z
     poly = z * (_L1 + w * (_L3 + w * (_L5 + w * _L7))) + w * (_L2 + w * (_L4 + w * _L6))
     half = 0.5 * f * f
-    tail = s * (half + poly) + (k * _LN2_LOW_64 + c / u)
+    tail = s * (half + poly) + (k * _LN2_LOW_64 + c * inverse)
     return k * _LN2_HIGH_64 - ((half - tail) - f)
 
 

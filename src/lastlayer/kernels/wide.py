@@ -108,7 +108,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                     if mix is not None:
                         add_label(d, r, mix[0] * d[WEIGHT + r])
         if mix is None:
-            finish_index(d, numbers, rate_64)
+            finish_index(d, numbers, rate_64, g)
         else:
             finish_coefficients(d, numbers)
         give(d, losses, row, tile)
