@@ -531,10 +531,10 @@ def test_fewer_threads_are_used_for_one_contestant_alone(monkeypatch):
 
     seen = []
     monkeypatch.setenv("LASTLAYER_NUM_THREADS", "2")
-    monkeypatch.setattr(ll, "cross_entropy", lambda *a, **k: seen.append(threads.thread_count()))
+    monkeypatch.setattr(ll, "cross_entropy", lambda *a, **k: seen.append(threads.get_num_threads()))
     prepared = on_threads(1).prepare(inputs.make_inputs(Case(5, 3, "float32", "loss"), 2))
     prepared.call()
-    assert (seen, threads.thread_count()) == ([1], 2)
+    assert (seen, threads.get_num_threads()) == ([1], 2)
 
 
 @pytest.fixture(scope="module")

@@ -202,9 +202,14 @@ def sections(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_described_whole(name):
     found = sections(name)
-    assert {"Parameters", "Returns", "Raises", "Examples"} <= set(found)
+    wanted = {"Parameters", "Returns", "Raises", "Examples"}
+    if not inspect.signature(public(name)).parameters:
+        wanted.remove("Parameters")
+    assert wanted <= set(found)
     assert ">>> " in found["Examples"]
     # a gradient's formula is derived from its loss, and has that one's sources
+    if name.endswith("num_threads"):  # no formula
+        return
     assert "References" in found or (
         name.endswith("_with_grad") and "References" in sections(name.removesuffix("_with_grad"))
     )
@@ -212,6 +217,8 @@ def test_every_function_is_described_whole(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_parameter_is_described(name):
+    if not inspect.signature(public(name)).parameters:
+        return
     """In a list of names before a colon, or alone on its line where another function has it."""
     described = " ".join(
         line.partition(" :")[0]

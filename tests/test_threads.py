@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import lastlayer as ll
 from lastlayer.kernels import threads
-from lastlayer.kernels.threads import spread, thread_count
+from lastlayer.kernels.threads import get_num_threads, spread
 
 VARIABLE = "LASTLAYER_NUM_THREADS"
 MEGABYTE = 1 << 20
@@ -37,7 +37,7 @@ def alone(monkeypatch):
 def test_the_variable_decides_before_anything_else(alone):
     alone.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 3))
     alone.setenv(VARIABLE, "5")
-    assert thread_count() == 5
+    assert get_num_threads() == 5
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", " ", "1e3", "0x2", "²"])
@@ -51,36 +51,36 @@ def test_a_variable_that_is_no_number_of_threads_is_an_error_that_names_it(alone
 def test_a_variable_set_to_nothing_is_not_set(alone):
     alone.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     alone.setenv(VARIABLE, "")
-    assert thread_count() == 1
+    assert get_num_threads() == 1
 
 
 def test_the_setting_of_pytorch_holds_where_pytorch_is_in_use(alone):
     alone.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 3))
-    assert thread_count() == 3
+    assert get_num_threads() == 3
 
 
 def test_a_pytorch_that_is_still_being_imported_has_no_say(alone):
     alone.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     alone.setitem(sys.modules, "torch", SimpleNamespace())
-    assert thread_count() == 2
+    assert get_num_threads() == 2
 
 
 def test_asking_does_not_import_pytorch(alone):
-    thread_count()
+    get_num_threads()
     assert "torch" not in sys.modules
 
 
 def test_the_processors_that_this_process_may_use_are_counted(alone):
     alone.setattr(os, "sched_getaffinity", lambda _: {0, 5, 9}, raising=False)
     alone.setattr(os, "cpu_count", lambda: 64)
-    assert thread_count() == 3
+    assert get_num_threads() == 3
 
 
 @pytest.mark.parametrize(("counted", "threads"), [(7, 7), (None, 1)])
 def test_all_processors_are_counted_where_there_is_no_affinity(alone, counted, threads):
     alone.delattr(os, "sched_getaffinity", raising=False)
     alone.setattr(os, "cpu_count", lambda: counted)
-    assert thread_count() == threads
+    assert get_num_threads() == threads
 
 
 # --------------------------------------------------------------------------- which rows

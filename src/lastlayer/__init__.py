@@ -21,6 +21,7 @@ from lastlayer.functional import (
     quadratic_cost_with_grad,
     softmax,
 )
+from lastlayer.kernels.threads import get_num_threads, num_threads, set_num_threads
 from lastlayer.labels import LabelError
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ __all__ = [
     "cross_entropy_with_grad",
     "distribution",
     "explain",
+    "get_num_threads",
     "log_softmax",
     "logsumexp",
+    "num_threads",
     "quadratic_cost",
     "quadratic_cost_with_grad",
+    "set_num_threads",
     "softmax",
 ]
 

@@ -23,12 +23,12 @@ class LabelError(ValueError):
 
 
 def as_labels(
-    labels: Any, logits: Array, axis: int, ignore_index: int, *, signed: bool = False
+    labels: Any, logits: Array, axis: int, ignore_index: int
 ) -> tuple[Indices | None, Array | None]:
     """Labels as flat int64 class indices, or as distributions: one of the two is None.
 
     Indices have the shape of the logits without the class axis, distributions that of the logits.
-    `signed` targets, those of a regression, may be negative.
+    The values of distributions are for `check_targets`.
     """
     array = as_array(labels, "labels")
     rows = logits.shape[:axis] + logits.shape[axis + 1 :]
@@ -60,8 +60,12 @@ def as_labels(
             f"floating labels are distributions and have the logits' shape {logits.shape}, "
             f"not {array.shape}{hint}"
         )
-    check_range(array, "labels", LabelError, -LARGEST if signed else 0)
     return None, array
+
+
+def check_targets(targets: Array, *, signed: bool = False) -> None:
+    """Refuse soft targets that are negative, infinite, NaN; those of a regression may be signed."""
+    check_range(targets, "labels", LabelError, -LARGEST if signed else 0)
 
 
 def _class_indices(labels: Array, classes: int, ignore_index: int) -> Indices:

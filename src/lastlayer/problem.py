@@ -26,7 +26,7 @@ from lastlayer.contract import (
     last,
     loss_dtype,
 )
-from lastlayer.labels import as_binary_labels, as_labels
+from lastlayer.labels import as_binary_labels, as_labels, check_targets
 from lastlayer.reduction import Reducer, as_reducer, weight_that_counts
 
 
@@ -53,6 +53,11 @@ class Problem:
         """Dtype of a row's loss."""
         return loss_dtype(self.logits)
 
+    def check_targets(self) -> None:
+        """A LabelError where a soft target is negative, infinite or NaN."""
+        if self.targets is not None:
+            check_targets(np.moveaxis(self.targets, -1, self.axis))
+
 
 def softmax_problem(
     logits: Any,
@@ -70,11 +75,18 @@ def softmax_problem(
     reduction: Any,
     divisor: Any,
     empty: Any,
+    look_at_targets: bool = True,
 ) -> Problem:
-    """Everything that `cross_entropy` was given, checked."""
+    """Everything that `cross_entropy` was given, checked.
+
+    Without `look_at_targets` the values of soft targets are not: the kernels do as they read them,
+    which saves two passes over an array of the size of the logits.
+    """
     x, axis = as_logits(logits, axis)
     ignore = as_integer(ignore_index, "ignore_index")
     indices, targets = as_labels(labels, x, axis, ignore)
+    if targets is not None and look_at_targets:
+        check_targets(targets)
     ignore = as_stored(ignore)
     rows = x.shape[:axis] + x.shape[axis + 1 :]
     weights = as_class_weight(class_weight, x.shape[axis])

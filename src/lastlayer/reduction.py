@@ -79,9 +79,12 @@ def weight_that_counts(
     if indices is None:
         return float(rows if sample_weight is None else sample_weight.sum())
     kept = indices != ignore_index
-    if class_weight is None and sample_weight is None:
-        return float(np.count_nonzero(kept))
-    weight = np.ones(rows) if class_weight is None else class_weight[np.where(kept, indices, 0)]
-    if sample_weight is not None:
-        weight = weight * sample_weight
-    return float(weight.sum(where=kept))
+    if class_weight is None:
+        if sample_weight is None:
+            return float(np.count_nonzero(kept))
+        return float(sample_weight.sum(where=kept))
+    if not kept.all():
+        indices = indices[kept]
+        sample_weight = None if sample_weight is None else sample_weight[kept]
+    a_class = np.bincount(indices, sample_weight, class_weight.size)
+    return float(a_class @ class_weight)

@@ -135,6 +135,7 @@ def cross_entropy(
         reduction=reduction,
         divisor=divisor,
         empty=empty,
+        look_at_targets=False,
     )
     return _reduced(problem, kernels.cross_entropy(problem))
 
@@ -225,12 +226,16 @@ def cross_entropy_with_grad(
         reduction=reduction,
         divisor=divisor,
         empty=empty,
+        look_at_targets=False,
     )
     x = np.moveaxis(problem.logits, -1, problem.axis)
     if label_grad and problem.targets is None:
         raise ValueError("label_grad needs floating labels: class indices have no gradient")
     read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
+    place_given = out is not None
     out = contract.as_out(out, x, read)
+    if place_given and problem.targets is not None and not kernels.targets_fit(problem.targets):
+        problem.check_targets()  # before anything is written
     by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
     loss = _reduced(problem, kernels.cross_entropy(problem, contract.last(out, problem.axis)))
     return (loss, out) if by_label is None else (loss, out, by_label)

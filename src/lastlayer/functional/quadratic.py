@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels, reference
 from lastlayer.contract import Array
-from lastlayer.labels import as_labels
+from lastlayer.labels import as_labels, check_targets
 from lastlayer.reduction import Empty, Reduction, as_reducer, weight_that_counts
 
 Activation = Literal["sigmoid", "softmax", "identity"]
@@ -140,7 +140,9 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore, signed=activation == "identity")
+    indices, targets = as_labels(labels, x, axis, ignore)
+    if targets is not None:
+        check_targets(targets, signed=activation == "identity")
     ignore = contract.as_stored(ignore)
     shape = x.shape[:axis] + x.shape[axis + 1 :]
     weight = contract.as_sample_weight(sample_weight, shape)

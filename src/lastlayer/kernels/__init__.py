@@ -25,6 +25,7 @@ __all__ = [
     "normalise",
     "plain_cross_entropy",
     "row_blocks",
+    "targets_fit",
     "total",
 ]
 
@@ -78,6 +79,11 @@ def plain_cross_entropy(
     return _load("plain").cross_entropy(  # type: ignore[no-any-return]
         logits, labels, gradient, ignore_index, reduction == "mean"
     )
+
+
+def targets_fit(targets: Array) -> bool:
+    """Whether soft targets are known to be such; False too where NumPy must look at them."""
+    return _load("launch").targets_fit(targets)  # type: ignore[no-any-return]
 
 
 def total(column: Array) -> float:

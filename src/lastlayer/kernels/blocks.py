@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.memory import (
     address_at,
-    first_lanes,
     lane_count,
     load,
     load_first,
@@ -26,7 +26,7 @@ from lastlayer.kernels.memory import (
     width,
 )
 from lastlayer.kernels.row import capped, capped_slope
-from lastlayer.kernels.simd import equal, fill, fma, largest_of, maximum, total_of, where
+from lastlayer.kernels.simd import equal, fill, largest_of, maximum, total_of, where
 from lastlayer.kernels.vecmath import exp_negative, exp_scaled
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over
@@ -114,62 +114,6 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, top: Any, rate: Any, cap: Any, li
         ties = where(at_v, ties + one, ties)
         j += lanes
     return total_of((a + b) + (c + d)), total_of(ties)
-
-
-# --------------------------------------------------------------------------- coefficients
-
-
-@by_dtype
-def _targets(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
-    def smoothed_index(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
-        return fill(mix[1], like)
-
-    def distribution(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
-        part = load_up_to(t, at, n, 0.0, like)
-        return fma(part, fill(mix[0], like), fill(mix[1], like))
-
-    return smoothed_index if isinstance(t, types.NoneType) else distribution
-
-
-@by_dtype
-def _weighted(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
-    def alike(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
-        return a
-
-    def by_class(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
-        return a * load_up_to(weights, at, n, 0.0, like)
-
-    return alike if isinstance(weights, types.NoneType) else by_class
-
-
-@inner
-def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, like: Any) -> Any:
-    """a_j = w_j ((1 − ε) t_j + ε / C) of the vector at t[at], weights[block].
-
-    mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
-    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
-    """
-    a = _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
-    return a if n >= lane_count(like) else where(first_lanes(n, like), a, fill(0.0, like))
-
-
-@inner
-def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
-                       mix: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:  # fmt: skip
-    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
-    lanes = lane_count(like)
-    most, highest, zero = fill(m, like), fill(top, like), fill(0.0, like)
-    behind, below, above = zero, zero, zero
-    for j in range(0, n, lanes):
-        v = load_up_to(x, at + j, n - j, m, like)
-        a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
-        at_m = equal(v, most)
-        nothing = equal(a, zero)
-        distance = where(at_m, zero, highest - capped(v, cap))
-        behind = where(nothing, behind, fma(a, distance, behind))
-        below = where(at_m, below, below + a)
-        above = where(at_m, above + a, above)
-    return total_of(behind), total_of(below), total_of(above)
 
 
 # --------------------------------------------------------------------------- results

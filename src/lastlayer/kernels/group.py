@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.blocks import AHEAD
+from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.memory import (
     gather,
@@ -32,6 +33,7 @@ from lastlayer.kernels.row import (
     BEHIND,
     BELOW,
     FACTOR,
+    FAULTS,
     REST,
     SAMPLE,
     SHARE,
@@ -41,7 +43,7 @@ from lastlayer.kernels.row import (
     capped,
     capped_slope,
 )
-from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
+from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
 from lastlayer.kernels.vecmath import exp_scaled, unscale, unscaled
 
 MOST_CLASSES = 64
@@ -109,44 +111,57 @@ def sum_group(d: Any, x: Any, g: Any, count: Any, rate: Any, cap: Any, like: Any
 
 
 @inner
-def load_coefficients(targets: Any, start: Any, t: Any, weights: Any, mix: Any, count: Any,
-                      tile: Any, halves: Any, a: Any, like: Any) -> None:  # fmt: skip
+def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mix: Any,
+                      count: Any, tile: Any, halves: Any, a: Any,
+                      like: Any) -> None:  # fmt: skip
     """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
-    lanes = lane_count(like)
+    if t is None and weights is None:
+        return
+    lanes, found = lane_count(like), fill(0.0, like)
     if t is not None:
         load_group(targets, start, t, count, tile, halves, a, like)
     for j in range(count):
         part = fill(mix[1], like)
         if t is not None:
-            part = fma(load(a, j * lanes, like), fill(mix[0], like), part)
+            given = load(a, j * lanes, like)
+            found = found + faults(given, like)
+            part = fma(given, fill(mix[0], like), part)
         if weights is not None:
             part = part * fill(weights[j], like)
         store(a, j * lanes, part)
+    if t is not None:
+        d[FAULTS] += np.float64(total_of(found))
 
 
 @inner
-def sum_coefficients(d: Any, x: Any, a: Any, count: Any, cap: Any, like: Any) -> None:
+def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any, cap: Any,
+                     like: Any) -> None:  # fmt: skip
     """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
     lanes, zero = lane_count(like), fill(0.0, like)
-    m = load(x, 0, like)
-    for j in range(1, count):
-        m = maximum(load(x, j * lanes, like), m)
-    top = capped(m, cap)
+    m, top = load(d, M, like), load(d, TOP, like)
     behind, below, above = zero, zero, zero
-    for j in range(count):
-        v, c = load(x, j * lanes, like), load(a, j * lanes, like)
-        at_m = equal(v, m)
-        behind = where(
-            equal(c, zero), behind, fma(c, where(at_m, zero, top - capped(v, cap)), behind)
-        )
-        below, above = where(at_m, below, below + c), where(at_m, above + c, above)
+    if t is None and weights is None:  # the same for every class
+        share, ties = fill(mix[1], like), load(d, TIES, like)
+        for j in range(count):
+            v = load(x, j * lanes, like)
+            behind = where(equal(v, m), behind, behind + (top - capped(v, cap)))
+        behind, above = behind * share, ties * share
+        below = (fill(count, like) - ties) * share
+    else:
+        for j in range(count):
+            v, c = load(x, j * lanes, like), load(a, j * lanes, like)
+            at_m = equal(v, m)
+            distance = where(at_m, zero, top - capped(v, cap))
+            behind = where(equal(c, zero), behind, fma(c, distance, behind))
+            below, above = where(at_m, below, below + c), where(at_m, above + c, above)
     store(d, BEHIND, behind)
     store(d, BELOW, below)
     store(d, AT_TOP, above)
 
 
 @inner
-def give_group(d: Any, x: Any, g: Any, a: Any, count: Any, mix: Any, cap: Any, like: Any) -> None:
+def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any, mix: Any, cap: Any,
+               like: Any) -> None:  # fmt: skip
     """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
     lanes, zero = lane_count(like), fill(0.0, like)
     counts = less(zero, load(d, SAMPLE, like))
@@ -158,7 +173,10 @@ def give_group(d: Any, x: Any, g: Any, a: Any, count: Any, mix: Any, cap: Any, l
         k = j * lanes
         r = unscaled(load(g, k, like)) * factor
         if mix is not None:
-            r = r - share * load(a, k, like)
+            if t is None and weights is None:
+                r = r - share * fill(mix[1], like)
+            else:
+                r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
         if cap is not None:
             r = r * capped_slope(load(x, k, like), cap)

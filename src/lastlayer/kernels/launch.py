@@ -11,6 +11,7 @@ import numpy as np
 
 from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
+from lastlayer.kernels.coefficients import PORTION, faults_between
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.problem import Problem
 
@@ -65,6 +66,8 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     kernel = (narrow if count <= group.MOST_CLASSES else wide).loss_rows
     likes = (like, _like(x), _like(targets), _like(weights), loss.dtype.type(0))
 
+    wrong: list[int] = []
+
     for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
@@ -77,13 +80,31 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         )  # fmt: skip
 
         def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
-            kernel(lo, hi, *arguments, *scratch.addresses, *likes)
+            if kernel(lo, hi, *arguments, *scratch.addresses, *likes):
+                wrong.append(lo)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
         kept = (x, gradient, targets, indices, samples, classes, weights, losses)
         _spread(work, part.rows, count, like.itemsize, kept)
         part.put(losses, loss)
+    if wrong:  # only now, and only then, is it worth asking which they are
+        problem.check_targets()
     return loss
+
+
+def targets_fit(targets: Array) -> bool:
+    """Whether soft targets are known to be such; False too where NumPy must look at them."""
+    if not (layout.walkable(targets) and targets.flags.forc):
+        return False
+    wrong: list[int] = []
+    likes, at = (_like(targets), loss_dtype(targets).type(0)), address(targets)
+
+    def work(lo: int, hi: int) -> None:
+        if faults_between(lo, hi, at, *likes):
+            wrong.append(lo)
+
+    threads.spread(work, targets.size, targets.itemsize, PORTION, (targets,))
+    return not wrong
 
 
 def _staged(part: layout.Rows, count: int) -> int | None:
@@ -108,6 +129,7 @@ def _spread(
 
 def _in_pieces(problem: Problem, gradient: Array | None, loss: Array) -> Array:
     """Arrays that no kernel can walk (byte order, alignment), copied some rows at a time."""
+    problem.check_targets()
     from dataclasses import replace
 
     for block, rows in layout.row_blocks(problem.logits.shape):

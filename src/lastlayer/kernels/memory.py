@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import FLOATS, rounded, same, widened
-from lastlayer.kernels.jit import inner, one_by_one
+from lastlayer.kernels.jit import inner
 from lastlayer.kernels.simd import Vector, call, lanes_of, spread, vector_of
 
 _I8, _I32, _I64 = (ir.IntType(n) for n in (8, 32, 64))
@@ -288,17 +288,3 @@ def load_up_to(source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any
     if count >= lane_count(like):
         return load(source, index, like)
     return load_first(source, index, count, rest, like)
-
-
-# --------------------------------------------------------------------------- copies
-
-
-@inner
-def copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
-         n0: Any, n1: Any) -> None:  # fmt: skip
-    """target[to + a·t0 + b·t1] = source[at + a·s0 + b·s1] for a < n0, b < n1, of one dtype."""
-    for a in range(n0):
-        i, o = at + a * s0, to + a * t0
-        for b in range(n1):
-            one_by_one()
-            target[o + b * t1] = source[i + b * s1]

@@ -24,18 +24,17 @@ from lastlayer.kernels.group import (
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.memory import lane_count, pointer, typed
 from lastlayer.kernels.row import (
+    FAULTS,
     OWN,
     PICKED,
     SAMPLE,
-    WEIGHT,
-    add_label,
     capped,
+    capped_slope,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
-    label_entry,
 )
 from lastlayer.kernels.vecmath import rate_of
 
@@ -47,7 +46,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
               samples: Any, ignore: Any, numbers: Any, inv_t: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
-              loss_like: Any) -> None:  # fmt: skip
+              loss_like: Any) -> Any:  # fmt: skip
     """As `wide.loss_rows`, for at most 64 classes.
 
     All layouts are alike here, so `staged` is None; results are never written past the caches.
@@ -60,6 +59,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
     rate, rate_64 = rate_of(inv_t, like), rate_of(inv_t, _F64)
     plan_turn(places, count, like)
+    d[FAULTS] = 0.0
 
     row = lo
     while row < hi:
@@ -69,34 +69,33 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         sum_group(d, logits, result, count, rate, cap, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
-            load_coefficients(targets, outer * targets[1] + position * targets[2], t, w, mix,
+            load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
                               count, tile, halves, a, like)  # fmt: skip
-            sum_coefficients(d, logits, a, count, cap, like)
+            sum_coefficients(d, logits, a, t, w, mix, count, cap, like)
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
                     d[PICKED + r] = capped(np.float64(logits[label * lanes + r]), cap)
-                    if mix is not None:
-                        add_label(d, r, mix[0] * d[WEIGHT + r])
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
-            finish_coefficients(d, numbers)
+            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g)
         give(d, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, a, count, mix, cap, like)
+            give_group(d, logits, result, a, t, w, count, mix, cap, like)
             if indices != 0:
                 for r in range(tile):
                     if d[SAMPLE + r] > 0.0:
                         k = pointer(indices, _I64)[row + r] * lanes + r
-                        if mix is not None or cap is not None:
-                            label_entry(d, r, np.float64(logits[k]), mix, cap, rate_64)
+                        if cap is not None:
+                            d[OWN + r] *= capped_slope(np.float64(logits[k]), cap)
                         result[k] = d[OWN + r]
             store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
                         count, tile, like)  # fmt: skip
         row += tile
+    return d[FAULTS]
 
 
 @kernel

@@ -29,7 +29,8 @@ BEHIND, BELOW, AT_TOP = 4 * ROWS, 5 * ROWS, 6 * ROWS  # Σ a (m − z), Σ a bel
 SAMPLE, WEIGHT, PICKED = 7 * ROWS, 8 * ROWS, 9 * ROWS  # weights of row and label, the label's logit
 # what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label
 LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14 * ROWS
-STATES = 15 * ROWS
+FAULTS = 15 * ROWS  # a number for the whole call: soft targets that are none
+STATES = 16 * ROWS
 
 
 @by_dtype
@@ -134,35 +135,11 @@ def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: A
              ignore: Any) -> None:  # fmt: skip
     """The weights of a tile's rows and labels; rows beyond the tile are left out."""
     for r in range(ROWS):
-        d[SAMPLE + r], d[WEIGHT + r] = 0.0, 1.0
+        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r] = 0.0, 1.0, 0.0
     for r in range(tile):
         d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore)
         if classes != 0 and indices != 0 and d[SAMPLE + r] > 0.0:
             d[WEIGHT + r] = pointer(classes, _F64)[pointer(indices, _I64)[row + r]]
-
-
-@inner
-def add_label(d: Any, r: Any, a: Any) -> None:
-    """The coefficient that the label has beyond that of every class."""
-    if a > 0.0:
-        if d[PICKED + r] == d[TOP + r]:
-            d[AT_TOP + r] += a
-        else:
-            d[BELOW + r] += a
-            d[BEHIND + r] += a * (d[TOP + r] - d[PICKED + r])
-
-
-@inner
-def label_entry(d: Any, r: Any, x: Any, mix: Any, cap: Any, rate: Any) -> None:
-    """OWN where there is more than `finish_index` knows: smoothing, a soft-cap (x is before it)."""
-    if mix is not None:
-        if d[PICKED + r] == d[TOP + r] and d[TIES + r] == 1.0:
-            d[OWN + r] = d[ALONE + r]
-        else:
-            e = exp_negative(d[PICKED + r] - d[TOP + r], rate)
-            d[OWN + r] = d[FACTOR + r] * e - d[SHARE + r] * d[WEIGHT + r] * (mix[0] + mix[1])
-    if cap is not None:
-        d[OWN + r] *= capped_slope(x, cap)
 
 
 @inner
@@ -181,17 +158,31 @@ def finish_index(d: Any, numbers: Any, rate: Any, g: Any) -> None:
 
 
 @inner
-def finish_coefficients(d: Any, numbers: Any) -> None:
-    """As `finish_index`, for distributions and smoothed labels."""
+def finish_coefficients(d: Any, numbers: Any, rate: Any, mix: Any, indexed: Any,
+                        g: Any) -> None:  # fmt: skip
+    """As `finish_index`, for distributions and smoothed indices.
+
+    A smoothed index has a coefficient beyond that of every class, which is added here.
+    """
     widest_vectors()
     for r in range(ROWS):
         rest = finite_rest(d[M + r], d[REST + r], d[TIES + r])
-        sample = d[SAMPLE + r]
+        top, picked, sample = d[TOP + r], d[PICKED + r], d[SAMPLE + r]
+        weight = d[WEIGHT + r] if indexed else 0.0
+        own = mix[0] * weight
+        at_top = picked == top
+        above = d[AT_TOP + r] + (own if at_top else 0.0)
+        below = d[BELOW + r] + (0.0 if at_top else own)
+        behind = d[BEHIND + r] + (0.0 if at_top or own == 0.0 else own * (top - picked))
         value, factor, share, alone = from_coefficients(
-            d[TOP + r], rest, d[BEHIND + r], d[BELOW + r], d[AT_TOP + r], sample, numbers
+            top, rest, behind, below, above, sample, numbers
         )
         d[LOSS + r] = value if sample > 0.0 else 0.0
         d[FACTOR + r], d[SHARE + r], d[ALONE + r] = factor, share, alone
+        if g is not None:
+            e = exp_negative(picked - top, rate)
+            apart = factor * e - share * weight * (mix[0] + mix[1])
+            d[OWN + r] = alone if at_top and d[TIES + r] == 1.0 else apart
 
 
 @inner

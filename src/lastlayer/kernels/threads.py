@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from lastlayer.contract import as_integer
 
 if TYPE_CHECKING:  # importing it registers an exit handler, which at exit it is too late for
     from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +29,104 @@ _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 
 
-def thread_count() -> int:
-    """Threads for one call: LASTLAYER_NUM_THREADS, else PyTorch's setting, else the affinity."""
+_chosen: int | None = None
+_here: ContextVar[int | None] = ContextVar("lastlayer_threads", default=None)
+
+
+def set_num_threads(count: int | None) -> None:
+    """Let each call use up to `count` threads; None: as many as it would by itself.
+
+    Parameters
+    ----------
+    count : int or None
+        At least 1. The results have the same bits for any number.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no whole number above 0.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> ll.set_num_threads(2)
+    >>> ll.get_num_threads()
+    2
+    >>> ll.set_num_threads(None)
+    """
+    global _chosen  # noqa: PLW0603
+    _chosen = None if count is None else _as_count(count)
+
+
+def get_num_threads() -> int:
+    """How many threads a call made here may use.
+
+    What `num_threads` or else `set_num_threads` says, else the environment's LASTLAYER_NUM_THREADS,
+    else `torch.get_num_threads()` where PyTorch is loaded, else the processors of this process. A
+    call too small for several takes one.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        LASTLAYER_NUM_THREADS is no whole number above 0.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> ll.get_num_threads() >= 1
+    True
+    """
+    return _here.get() or _chosen or _found()
+
+
+@contextmanager
+def num_threads(count: int) -> Iterator[None]:
+    """Up to `count` threads for the calls within, in this thread and context alone.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+
+    Returns
+    -------
+    context manager
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no whole number above 0.
+
+    Examples
+    --------
+    >>> import lastlayer as ll
+    >>> with ll.num_threads(1):
+    ...     ll.get_num_threads()
+    1
+    """
+    token = _here.set(_as_count(count))
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def _as_count(count: Any) -> int:
+    number = as_integer(count, "the number of threads")
+    if number < 1:
+        raise ValueError(f"the number of threads must be at least 1, not {number}")
+    return number
+
+
+def _found() -> int:
     asked = os.environ.get("LASTLAYER_NUM_THREADS", "")
     if asked:
         if not asked.isdecimal() or int(asked) < 1:
@@ -51,7 +151,9 @@ def spread(
 
     Ranges begin at multiples of `unit` rows. What is `kept` stays alive while any thread works.
     """
-    threads = min(thread_count(), max(1, rows * (row_bytes + ROW) // WORTHWHILE), -(-rows // unit))
+    threads = min(
+        get_num_threads(), max(1, rows * (row_bytes + ROW) // WORTHWHILE), -(-rows // unit)
+    )
     if threads <= 1:
         if rows:
             work(0, rows)

@@ -14,7 +14,6 @@ import numpy as np
 from lastlayer.kernels.blocks import (
     BLOCK,
     block_below,
-    block_coefficients,
     block_max,
     block_sum,
     emit,
@@ -23,14 +22,16 @@ from lastlayer.kernels.blocks import (
     nothing,
     scaled_exp,
 )
-from lastlayer.kernels.jit import inner
-from lastlayer.kernels.memory import as_like, copy, pointer
+from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
+from lastlayer.kernels.jit import inner, one_by_one
+from lastlayer.kernels.memory import as_like, pointer
 from lastlayer.kernels.row import (
     ALONE,
     AT_TOP,
     BEHIND,
     BELOW,
     FACTOR,
+    FAULTS,
     OWN,
     REST,
     ROWS,
@@ -87,6 +88,17 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: A
         total, ties = block_sum(x, at, n, as_like(d[M + r], like), highest, rate, cap, like)
         d[REST + r] += np.float64(total) * unscale(like)
         d[TIES + r] += np.float64(ties)
+
+
+@inner
+def copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
+         n0: Any, n1: Any) -> None:  # fmt: skip
+    """target[to + a·t0 + b·t1] = source[at + a·s0 + b·s1] for a < n0, b < n1, of one dtype."""
+    for a in range(n0):
+        i, o = at + a * s0, to + a * t0
+        for b in range(n1):
+            one_by_one()
+            target[o + b * t1] = source[i + b * s1]
 
 
 @inner
@@ -162,12 +174,20 @@ def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
     """The sums of a block's coefficients, where there are any."""
     if mix is not None:
         m, top = as_like(d[M + r], like), as_like(d[TOP + r], like)
-        behind, below, above = block_coefficients(
-            x, at, n, t, t_at, weights, block, mix, m, top, cap, like
-        )
-        d[BEHIND + r] += np.float64(behind)
-        d[BELOW + r] += np.float64(below)
-        d[AT_TOP + r] += np.float64(above)
+        if t is None and weights is None:  # the same for every class
+            distance = np.float64(block_distance(x, at, n, m, top, cap, like))
+            d[BEHIND + r] += mix[1] * distance
+            d[BELOW + r] = mix[1] * (block + n - d[TIES + r])
+            d[AT_TOP + r] = mix[1] * d[TIES + r]
+        else:
+            behind, below, above = block_coefficients(
+                x, at, n, t, t_at, weights, block, mix, m, top, cap, like
+            )
+            d[BEHIND + r] += np.float64(behind)
+            d[BELOW + r] += np.float64(below)
+            d[AT_TOP + r] += np.float64(above)
+        if t is not None:
+            d[FAULTS] += np.float64(block_faults(t, t_at, n, like))
 
 
 @inner

@@ -18,18 +18,18 @@ from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import pointer, read, typed
 from lastlayer.kernels.row import (
+    FAULTS,
     INVERSE_TEMPERATURE,
+    OWN,
     PICKED,
     SAMPLE,
-    WEIGHT,
-    add_label,
     capped,
+    capped_slope,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
-    label_entry,
 )
 from lastlayer.kernels.tile import (
     G_BUFFER,
@@ -54,7 +54,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
               samples: Any, ignore: Any, numbers: Any, inv_t: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
-              loss_like: Any) -> None:  # fmt: skip
+              loss_like: Any) -> Any:  # fmt: skip
     """Loss, and where `g` is not None the gradient, of rows [lo, hi).
 
     Parameters
@@ -78,6 +78,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     like, x_like, t_like, w_like, loss_like : numbers
         Of the types of the arithmetic, of logits and gradient, targets, class weights (None where
         there are none) and losses.
+
+    Returns
+    -------
+    float
+        How many soft targets are none: negative, NaN or too large.
     """
     d, losses = pointer(states, _F64), pointer(loss, loss_like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
@@ -87,6 +92,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     rate, rate_64 = rate_of(inv_t, like), rate_of(inv_t, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
+    d[FAULTS] = 0.0
 
     row = lo
     while row < hi:
@@ -105,27 +111,26 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                     label = pointer(indices, _I64)[row + r]
                     z = read(memory, start + r * x[2] + label * x[3], _F64)
                     d[PICKED + r] = capped(z, cap)
-                    if mix is not None:
-                        add_label(d, r, mix[0] * d[WEIGHT + r])
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
-            finish_coefficients(d, numbers)
+            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g)
         give(d, losses, row, tile)
 
         if g is not None:
-            if indices != 0 and (mix is not None or cap is not None):
+            if indices != 0 and cap is not None:
                 for r in range(tile):
                     if d[SAMPLE + r] > 0.0:
                         label = pointer(indices, _I64)[row + r]
                         z = read(memory, start + r * x[2] + label * x[3], _F64)
-                        label_entry(d, r, z, mix, cap, rate_64)
+                        d[OWN + r] *= capped_slope(z, cap)
             place = outer * g[1] + position * g[2]
             known = (d, row, indices, rate, cap, w, mix, spare, past, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,
                   memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
                   pointer(g[0], x_like), result)  # fmt: skip
         row += tile
+    return d[FAULTS]
 
 
 @kernel

@@ -1,0 +1,115 @@
+"""The coefficients a_j of −log p_j where there is one for every class: soft targets, smoothing.
+
+What they add to a row's sums, a block at a time; and whether soft targets are any.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from lastlayer.contract import LARGEST
+from lastlayer.kernels.jit import by_dtype, inner, kernel
+from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
+from lastlayer.kernels.row import capped
+from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
+
+BEYOND = float(np.nextafter(np.float32(LARGEST), np.float32(np.inf)))  # the first that is too large
+PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
+
+
+@by_dtype
+def _targets(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+    def smoothed_index(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+        return fill(mix[1], like)
+
+    def distribution(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+        part = load_up_to(t, at, n, 0.0, like)
+        return fma(part, fill(mix[0], like), fill(mix[1], like))
+
+    return smoothed_index if isinstance(t, types.NoneType) else distribution
+
+
+@by_dtype
+def _weighted(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+    def alike(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+        return a
+
+    def by_class(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+        return a * load_up_to(weights, at, n, 0.0, like)
+
+    return alike if isinstance(weights, types.NoneType) else by_class
+
+
+@inner
+def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, like: Any) -> Any:
+    """a_j = w_j ((1 − ε) t_j + ε / C) of the vector at t[at], weights[block].
+
+    mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
+    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
+    """
+    a = _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
+    return a if n >= lane_count(like) else where(first_lanes(n, like), a, fill(0.0, like))
+
+
+@inner
+def faults(t: Any, like: Any) -> Any:
+    """1 in the lanes of a vector of soft targets that are negative, NaN or above LARGEST."""
+    zero, one = fill(0.0, like), fill(1.0, like)
+    return where(less(t, zero), one, where(less(t, fill(BEYOND, like)), zero, one))
+
+
+@inner
+def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
+    """How many soft targets of a block are none."""
+    lanes, found = lane_count(like), fill(0.0, like)
+    for j in range(0, n, lanes):
+        found = found + faults(load_up_to(t, at + j, n - j, 0.0, like), like)
+    return total_of(found)
+
+
+@inner
+def block_distance(x: Any, at: Any, n: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:
+    """Σ (top − z_j) of a block."""
+    lanes, most, highest, zero = lane_count(like), fill(m, like), fill(top, like), fill(0.0, like)
+    a, b, j = zero, zero, 0
+    while j + 2 * lanes <= n:
+        v, w = load(x, at + j, like), load(x, at + j + lanes, like)
+        a = where(equal(v, most), a, a + (highest - capped(v, cap)))
+        b = where(equal(w, most), b, b + (highest - capped(w, cap)))
+        j += 2 * lanes
+    while j < n:
+        v = load_up_to(x, at + j, n - j, m, like)
+        a = where(equal(v, most), a, a + (highest - capped(v, cap)))
+        j += lanes
+    return total_of(a + b)
+
+
+@inner
+def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
+                       mix: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:  # fmt: skip
+    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
+    lanes = lane_count(like)
+    most, highest, zero = fill(m, like), fill(top, like), fill(0.0, like)
+    behind, below, above = zero, zero, zero
+    for j in range(0, n, lanes):
+        v = load_up_to(x, at + j, n - j, m, like)
+        a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
+        at_m = equal(v, most)
+        nothing = equal(a, zero)
+        distance = where(at_m, zero, highest - capped(v, cap))
+        behind = where(nothing, behind, fma(a, distance, behind))
+        below = where(at_m, below, below + a)
+        above = where(at_m, above + a, above)
+    return total_of(behind), total_of(below), total_of(above)
+
+
+@kernel
+def faults_between(lo: Any, hi: Any, targets: Any, t_like: Any, like: Any) -> Any:
+    """How many numbers of a flat array of soft targets are none."""
+    found, t = 0.0, pointer(targets, t_like)
+    for at in range(lo, hi, PORTION):
+        found += np.float64(block_faults(t, at, min(PORTION, hi - at), like))
+    return found
