@@ -17,7 +17,6 @@ from lastlayer.kernels.memory import (
     address_at,
     lane_count,
     load,
-    load_first,
     load_up_to,
     prefetch,
     store,
@@ -60,7 +59,7 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
         d = maximum(load(x, j + 3 * lanes, like), d)
         j += 4 * lanes
     while j < end:
-        a = maximum(load_first(x, j, end - j, -np.inf, like), a)
+        a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
         j += lanes
     return largest_of(maximum(maximum(a, b), maximum(c, d)))
 
@@ -80,7 +79,7 @@ def block_below(x: Any, at: Any, n: Any, top: Any, rate: Any, cap: Any, like: An
         d = d + exp_scaled(capped(load(x, j + 3 * lanes, like), cap) - t, rate)
         j += 4 * lanes
     while j < end:
-        a = a + exp_scaled(capped(load_first(x, j, end - j, -np.inf, like), cap) - t, rate)
+        a = a + exp_scaled(capped(load_up_to(x, j, end - j, -np.inf, like), cap) - t, rate)
         j += lanes
     return total_of((a + b) + (c + d))
 
@@ -108,7 +107,7 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, top: Any, rate: Any, cap: Any, li
         ties = where(at_w, ties + one, ties)
         j += 4 * lanes
     while j < end:
-        v = load_first(x, j, end - j, -np.inf, like)
+        v = load_up_to(x, j, end - j, -np.inf, like)
         at_v = equal(v, most)
         a = where(at_v, a, a + exp_scaled(capped(v, cap) - t, rate))
         ties = where(at_v, ties + one, ties)

@@ -45,7 +45,7 @@ from lastlayer.kernels.row import (
 from lastlayer.kernels.vecmath import unscale
 
 TILE = ROWS  # rows whose sums are finished together
-TILE_LOGITS = 1 << 14  # no more rows than have these together: they are read again from the cache
+TILE_LOGITS = 1 << 13  # no more rows than have these together: they are read again from the cache
 
 # working memory, in bytes: rows of logits, of targets and of results, and a vector to amend
 _BUFFER = TILE * BLOCK * 8
