@@ -1,0 +1,151 @@
+"""The plain call on the CPU: the project's kernels, as directly as autograd allows.
+
+The gradient is computed in one pass with the loss, at the loss's own scale, and kept; the backward
+pass hands it over, and multiplies it first where it is asked for another multiple than 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from lastlayer import contract
+from lastlayer.contract import Array
+from lastlayer.torch.memory import as_tensor, empty_like
+
+_keep_graph: Callable[[], bool] = getattr(
+    torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
+)
+
+
+class Call(Protocol):
+    """A loss of the kernels, its arguments checked."""
+
+    logits: Array  # as they lie
+    axis: int | None  # the class axis, where a loss is of a row
+
+    def __call__(self, gradient: Array | None) -> Any:
+        """The reduced loss, and the gradient into an array like the logits."""
+
+    def read(self) -> tuple[Array | None, ...]:
+        """What else is read."""
+
+    def by_input(self, *tensors: Tensor | None) -> Tensor:
+        """The gradient in operations that can be differentiated again, of the saved tensors."""
+
+    def by_target(self, *tensors: Tensor | None) -> Tensor:
+        """The gradient with respect to the targets, likewise."""
+
+
+def loss(call: Call, *tensors: Tensor | None, inplace: bool) -> Tensor:
+    """The loss of (input, target, weights), with what autograd needs."""
+    input, target = tensors[:2]
+    assert input is not None
+    assert target is not None
+    if not (torch.is_grad_enabled() and (input.requires_grad or target.requires_grad)):
+        return result_of(call(None), call)
+    if inplace and input.requires_grad:
+        _check_overwriting(input, call)
+        result: Tensor = _InPlace.apply(call, *tensors)
+    else:
+        result = _Loss.apply(call, *tensors)
+    return result
+
+
+def result_of(value: Any, call: Call) -> Tensor:
+    """A loss, or one a row, as a tensor of its dtype."""
+    return torch.from_numpy(np.asarray(value, contract.loss_dtype(call.logits)))
+
+
+class _Loss(Function):
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor | None) -> Tensor:
+        gradient = None
+        if ctx.needs_input_grad[1]:
+            gradient = empty_like(call.logits)
+        value = result_of(call(gradient), call)
+        ctx.call = call
+        ctx.save_for_backward(None if gradient is None else as_tensor(gradient), *tensors)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        gradient, *tensors = ctx.saved_tensors
+        call, by_input, by_target = ctx.call, None, None
+        if ctx.needs_input_grad[1]:
+            if torch.is_grad_enabled():  # to be differentiated again
+                by_input = times(call.by_input(*tensors), g, call.axis)
+            else:
+                by_input = _scaled(gradient, g, call.axis, spare=not _keep_graph())
+        if ctx.needs_input_grad[2]:
+            by_target = times(call.by_target(*tensors), g, call.axis)
+        return None, by_input, by_target, *(None for _ in tensors[2:])
+
+
+class _InPlace(Function):
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor | None) -> Tensor:
+        ctx.call = call
+        ctx.save_for_backward(*tensors)
+        return result_of(call(None), call)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "inplace_backward=True has no second derivative: the gradient takes the place of "
+                "the logits, from which it would be computed"
+            )
+        input, *others = ctx.saved_tensors  # which fails if the logits have been written to
+        call, by_target = ctx.call, None
+        if ctx.needs_input_grad[2]:
+            by_target = times(call.by_target(input, *others), g, call.axis)
+        call(call.logits)
+        torch.autograd.graph.increment_version(input)  # whoever else saved them is told
+        by_input = _scaled(input.detach(), g, call.axis, spare=True)
+        return None, by_input, by_target, *(None for _ in others[1:])
+
+
+def _check_overwriting(input: Tensor, call: Call) -> None:
+    """Refuse to overwrite logits that are needed."""
+    if input.is_leaf:
+        raise ValueError(
+            "inplace_backward=True would overwrite input, a leaf that requires grad, with its own "
+            "gradient: it is for logits that a network computed"
+        )
+    contract.as_out(call.logits, call.logits, call.read(), "input")
+    producer = input.grad_fn
+    result = getattr(producer, "_saved_result", None)
+    if isinstance(result, Tensor) and result.data_ptr() == input.data_ptr():
+        raise ValueError(
+            f"inplace_backward=True would overwrite input, which {type(producer).__name__} needs "
+            "for its own gradient"
+        )
+
+
+def _scaled(gradient: Tensor, g: Tensor, axis: int | None, *, spare: bool) -> Tensor:
+    """gradient · g; in the gradient's own memory where nobody else will `spare` it.
+
+    A loss summed by torch has the same g for every row, as a view of one number.
+    """
+    if g.ndim and g.numel() and not any(g.stride()):
+        g = g[(0,) * g.ndim]
+    if not g.ndim and g.item() == 1:
+        return gradient
+    if not spare:
+        return times(gradient, g, axis)
+    return gradient.mul_(_beside(g, axis))
+
+
+def times(gradient: Tensor, g: Tensor, axis: int | None) -> Tensor:
+    """gradient · g, in the gradient's dtype."""
+    return (gradient * _beside(g, axis)).to(gradient.dtype)
+
+
+def _beside(g: Tensor, axis: int | None) -> Tensor:
+    return g.unsqueeze(axis) if g.ndim and axis is not None else g

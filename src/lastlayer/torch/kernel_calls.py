@@ -1,0 +1,121 @@
+"""Losses of CPU tensors as calls of the project's kernels, on the tensors' own memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from lastlayer import contract, kernels
+from lastlayer.contract import Array
+from lastlayer.problem import binary_problem, softmax_problem
+from lastlayer.torch import binary_formulas, checks, formulas
+from lastlayer.torch.formulas import Options
+from lastlayer.torch.memory import as_array
+
+
+class CrossEntropy:
+    """Softmax cross-entropy. `options` are those of `softmax_problem`."""
+
+    def __init__(
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        samples: Tensor | None,
+        **options: Any,
+    ) -> None:
+        self.logits, self.axis = as_array(input), formulas.class_axis(input)
+        self.problem = softmax_problem(
+            self.logits,
+            as_array(target),
+            axis=self.axis,
+            class_weight=None if weight is None else as_array(weight),
+            sample_weight=None if samples is None else as_array(samples),
+            base=math.e,
+            names=checks.TORCH,
+            **options,
+        )
+
+    def __call__(self, gradient: Array | None) -> Any:
+        if gradient is not None:
+            gradient = contract.last(gradient, self.axis)
+        return self.problem.reduce(kernels.cross_entropy(self.problem, gradient))
+
+    def read(self) -> tuple[Array | None, ...]:
+        problem = self.problem
+        return (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
+
+    def options(self) -> Options:
+        """The same options for the formulas, with what the mean divided by."""
+        problem, reduce = self.problem, self.problem.reduce
+        return Options(
+            ignore_index=problem.ignore_index,
+            label_smoothing=problem.label_smoothing,
+            z_loss=problem.z_loss,
+            softcap=problem.softcap,
+            temperature=problem.temperature,
+            reduction=reduce.reduction,
+            divisor=reduce.divisor if reduce.reduction == "mean" and reduce.divisor else None,
+            empty=reduce.empty,
+        )
+
+    def by_input(self, *tensors: Any) -> Tensor:
+        return formulas.gradient(*tensors, self.options())
+
+    def by_target(self, *tensors: Any) -> Tensor:
+        return formulas.label_gradient(*tensors, self.options())
+
+
+class BinaryCrossEntropy:
+    """Cross-entropy of sigmoid outputs, whose mean is over all of them whatever their weights."""
+
+    axis = None
+
+    def __init__(
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        pos_weight: Tensor | None,
+        reduction: Any,
+    ) -> None:
+        shape = tuple(input.shape)
+        self.logits, self.reduction = as_array(input), reduction
+        if weight is not None:
+            weight = checks.expanded(weight, shape, "weight")
+        self.problem = binary_problem(
+            self.logits,
+            as_array(target),
+            pos_weight=None if pos_weight is None else as_array(pos_weight),
+            sample_weight=None if weight is None else as_array(weight),
+            ignore_index=None,
+            label_smoothing=0.0,
+            temperature=1.0,
+            base=math.e,
+            reduction=reduction,
+            divisor=self.logits.size or None if reduction == "mean" else None,
+            empty="nan",
+            names=checks.TORCH._replace(sample_weight="weight"),
+        )
+
+    @staticmethod
+    def possible(input: Tensor, pos_weight: Tensor | None) -> bool:
+        """Whether the kernels know this kind of `pos_weight`: one an output of the last axis."""
+        if pos_weight is None or pos_weight.ndim == 0:
+            return True
+        return pos_weight.ndim == 1 and pos_weight.shape == input.shape[-1:]
+
+    def __call__(self, gradient: Array | None) -> Any:
+        return kernels.binary_cross_entropy(self.problem, gradient)
+
+    def read(self) -> tuple[Array | None, ...]:
+        return (self.problem.targets, self.problem.sample_weight, self.problem.pos_weight)
+
+    def by_input(self, *tensors: Any) -> Tensor:
+        return binary_formulas.gradient(*tensors, self.reduction)
+
+    def by_target(self, *tensors: Any) -> Tensor:
+        return binary_formulas.label_gradient(*tensors, self.reduction)
+

@@ -1,0 +1,69 @@
+"""Tensors of the CPU as NumPy arrays over the same memory, and back."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lastlayer.contract import Array, dtype_name
+
+
+@cache
+def bfloat16() -> np.dtype[Any] | None:
+    """NumPy's bfloat16, from ml_dtypes; None where that is not installed."""
+    try:
+        from ml_dtypes import bfloat16 as scalar
+    except ModuleNotFoundError:
+        return None
+    return np.dtype(scalar)
+
+
+@cache
+def _known() -> frozenset[torch.dtype]:
+    """The dtypes that NumPy has too."""
+    names = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 "
+    names += "complex64 complex128" + (" bfloat16" if bfloat16() is not None else "")
+    return frozenset(getattr(torch, name) for name in names.split())
+
+
+def viewable(*tensors: Tensor | None) -> bool:
+    """Whether all of them can be arrays."""
+    known = _known()
+    return all(t is None or t.dtype in known for t in tensors)
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether the tensor's values are in the CPU's memory, and not those of a transform."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return bool(tensor.is_cpu and type(tensor) is Tensor and not wrapped and viewable(tensor))
+
+
+def as_array(tensor: Tensor) -> Array:
+    """The tensor's memory as an array. What is stored negated or conjugated is worked out."""
+    if tensor.is_neg() or tensor.is_conj():
+        tensor = tensor.resolve_neg().resolve_conj()
+    if tensor.dtype is torch.bfloat16:
+        halves: Array = tensor.detach().view(torch.int16).numpy()
+        return halves.view(bfloat16())
+    array: Array = tensor.detach().numpy()
+    return array
+
+
+def as_tensor(array: Array) -> Tensor:
+    """The array's memory as a tensor. NumPy asks for huge pages where it allocates much."""
+    if dtype_name(array.dtype) == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def empty_like(array: Array) -> Array:
+    """A new array laid out as this one where its elements lie close together, else in C order.
+
+    That is what torch expects of a gradient, and then takes without copying it.
+    """
+    result = np.empty_like(array, order="K", subok=False)
+    return result if result.strides == array.strides else np.empty(array.shape, array.dtype)
