@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import time
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def network(seed: int, dtype: torch.dtype) -> torch.nn.Sequential:
     torch.manual_seed(seed)
     sizes = (2 * PRIME, HIDDEN, HIDDEN, PRIME)
     layers: list[torch.nn.Module] = []
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n, m, bias=False), torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[:-1]).to(dtype)
 
@@ -163,7 +164,9 @@ def table() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3000)
     parser.add_argument("--double", type=int, default=1, help="seeds of the float64 arm")

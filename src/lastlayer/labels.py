@@ -127,8 +127,11 @@ def as_binary_labels(
         raise LabelError(
             f"{names.labels}{place} = {value} is no target of a sigmoid "
             f"output: {np.count_nonzero(bad)} of {target.size} are "
-            + ("not in [0, 1]" if ignore_index is None else
-               f"neither in [0, 1] nor ignore_index ({ignore_index})")
+            + (
+                "not in [0, 1]"
+                if ignore_index is None
+                else f"neither in [0, 1] nor ignore_index ({ignore_index})"
+            )
         )
     return target, ignored
 

@@ -13,13 +13,9 @@ except ModuleNotFoundError as _error:
     ) from None
 
 from lastlayer.labels import LabelError
-from lastlayer.torch.functional import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    log_softmax,
-    softmax,
-)
+from lastlayer.torch.losses import binary_cross_entropy_with_logits, cross_entropy
 from lastlayer.torch.modules import BCEWithLogitsLoss, CrossEntropyLoss
+from lastlayer.torch.probabilities import log_softmax, softmax
 
 __all__ = [
     "BCEWithLogitsLoss",

@@ -10,7 +10,7 @@ from lastlayer.torch.formulas import double, loss_dtype, product
 
 
 def cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+    reduction: str, x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None
 ) -> Tensor:
     """−weight · [pos_weight t log σ(x) + (1 − t) log σ(−x)], reduced. Weights broadcast."""
     z, yes, no, factor = _coefficients(x, target, weight, pos_weight)
@@ -20,7 +20,7 @@ def cross_entropy(
 
 
 def gradient(
-    x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+    reduction: str, x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None
 ) -> Tensor:
     """(1 − t) σ(x) − pos_weight t σ(−x), weighted and scaled, of the dtype of the logits."""
     z, yes, no, factor = _coefficients(x, target, weight, pos_weight)
@@ -30,7 +30,7 @@ def gradient(
 
 
 def label_gradient(
-    x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+    reduction: str, x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None
 ) -> Tensor:
     """weight · (log σ(−x) − pos_weight log σ(x)), scaled, of the dtype of the targets."""
     z, _, _, factor = _coefficients(x, target, weight, pos_weight)

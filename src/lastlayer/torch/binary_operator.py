@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lastlayer.torch import binary_formulas, checks
+from lastlayer.torch import binary_formulas, checks, mapping
 from lastlayer.torch.kernel_calls import BinaryCrossEntropy
 from lastlayer.torch.memory import viewable
 from lastlayer.torch.operators import Pair, by_kernels, derivatives, fake, shaped
@@ -24,7 +24,7 @@ def cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """The loss, and its gradient or nothing. By the formulas."""
     checks.binary_cross_entropy(input, target, weight, pos_weight)
-    arguments = (input, target, weight, pos_weight, checks.as_reducer(reduction).reduction)
+    arguments = (checks.as_reducer(reduction).reduction, input, target, weight, pos_weight)
     loss = binary_formulas.cross_entropy(*arguments)
     return shaped(loss, binary_formulas.gradient(*arguments) if gradient else None, input)
 
@@ -36,7 +36,8 @@ def _(
     tensors = (input, target, weight, pos_weight)
     if viewable(*tensors) and BinaryCrossEntropy.possible(input, pos_weight):
         return by_kernels(BinaryCrossEntropy(*tensors, reduction), gradient)
-    return by_formulas(*tensors, reduction, gradient)
+    pair: Pair = by_formulas(*tensors, reduction, gradient)
+    return pair
 
 
 by_formulas = cross_entropy._init_fn
@@ -50,32 +51,28 @@ def _(
     return fake(input, tuple(input.shape), checks.as_reducer(reduction).reduction, gradient)
 
 
-def _setup(ctx: Any, inputs: Any, output: Any) -> None:
+def setup(ctx: Any, inputs: Any, output: Any) -> None:
+    """Keep what `backward` needs."""
     ctx.reduction = inputs[4]
     ctx.save_for_backward(output[1], *inputs[:4])
     ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, *upstream: Any) -> Any:
+def backward(ctx: Any, *upstream: Tensor | None) -> Any:
+    """From the loss and its gradient to the logits and targets."""
     gradient, *tensors = ctx.saved_tensors
     by_input, by_target = derivatives(
         ctx, gradient, tensors, upstream,
-        lambda *t: binary_formulas.gradient(*t, ctx.reduction),
-        lambda *t: binary_formulas.label_gradient(*t, ctx.reduction),
+        lambda *t: binary_formulas.gradient(ctx.reduction, *t),
+        lambda *t: binary_formulas.label_gradient(ctx.reduction, *t),
         None,
     )  # fmt: skip
     return by_input, by_target, None, None, None, None
 
 
-cross_entropy.register_autograd(_backward, setup_context=_setup)
+cross_entropy.register_autograd(backward, setup_context=setup)
 
 
 @cross_entropy.register_vmap
 def _(info: Any, in_dims: Any, *arguments: Any) -> Any:
-    *tensors, reduction, wanted = arguments
-
-    def each(*t: Any) -> Pair:
-        loss = binary_formulas.cross_entropy(*t, reduction)
-        return loss, binary_formulas.gradient(*t, reduction) if wanted else t[0].new_empty(0)
-
-    return torch.vmap(each, in_dims[:4])(*tensors), (0, 0)
+    return mapping.binary_cross_entropy(cross_entropy, info, in_dims, arguments)

@@ -6,6 +6,7 @@ checks are for all others, tensors of another device or of a trace, and say the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -18,7 +19,7 @@ from lastlayer import reduction as reductions
 from lastlayer.contract import Names
 from lastlayer.reduction import Reducer
 from lastlayer.torch.formulas import Options, class_axis
-from lastlayer.torch.memory import as_array, readable
+from lastlayer.torch.memory import values
 
 TORCH = Names(
     logits="input",
@@ -78,20 +79,17 @@ def binary_cross_entropy(
 
 def label_values(input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Look at the labels themselves, where they are in the CPU's memory."""
-    if readable(target):
-        shape = tuple(input.shape)
-        axis = class_axis(input)
-        labels.as_labels(
-            as_array(target), np.broadcast_to(0.0, shape), axis, ignore_index, names=TORCH
-        )
+    array = values(target)
+    if array is not None:
+        logits = np.broadcast_to(0.0, tuple(input.shape))
+        labels.as_labels(array, logits, class_axis(input), ignore_index, names=TORCH)
 
 
 def binary_values(input: Tensor, target: Tensor) -> None:
     """The same of the targets of sigmoid outputs."""
-    if readable(target):
-        labels.as_binary_labels(
-            as_array(target), np.broadcast_to(0.0, tuple(input.shape)), None, TORCH
-        )
+    array = values(target)
+    if array is not None:
+        labels.as_binary_labels(array, np.broadcast_to(0.0, tuple(input.shape)), None, TORCH)
 
 
 def floating(input: Tensor) -> None:
@@ -142,6 +140,21 @@ def options(
     )
 
 
+def named(numbers: Sequence[Any]) -> dict[str, Any]:
+    """An operator's numbers by their names."""
+    return dict(zip((field.name for field in fields(Options)), numbers, strict=True))
+
+
+def listed_options(numbers: Sequence[Any]) -> Options:
+    """The options that an operator is given."""
+    return options(**named(numbers))
+
+
+def not_empty(divisor: Tensor, rows: tuple[int, ...]) -> None:
+    """Refuse a mean over nothing, as empty="raise" asks."""
+    reductions.as_reducer("mean", None, "raise", float(divisor), rows)
+
+
 def numbers(options: Options) -> dict[str, Any]:
     """The options as an operator is given them."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
@@ -153,9 +166,7 @@ def as_reducer(how: Any, divisor: Any = None, empty: Any = "nan") -> Reducer:
     return reductions.as_reducer(how, divisor, empty, 1.0, ())
 
 
-def _check_weight(
-    value: Tensor | None, wanted: tuple[int, ...], name: str, meaning: str
-) -> None:
+def _check_weight(value: Tensor | None, wanted: tuple[int, ...], name: str, meaning: str) -> None:
     if value is None:
         return
     if value.is_complex():

@@ -43,11 +43,13 @@ class Softmax(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return softmax_derivative(*ctx.saved_tensors, g) / ctx.temperature, None
+        (p,) = ctx.saved_tensors
+        return softmax_derivative(p, g) / ctx.temperature, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: Any) -> Any:
-        return softmax_derivative(*ctx.saved_tensors, tangent) / ctx.temperature
+        (p,) = ctx.saved_tensors
+        return softmax_derivative(p, tangent) / ctx.temperature
 
 
 class LogSoftmax(Function):
@@ -166,14 +168,14 @@ class Softcap(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return g * softcap_slope(*ctx.saved_tensors, ctx.cap), None
+        return g * softcap_slope(ctx.cap, *ctx.saved_tensors), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: Any) -> Any:
-        return tangent * softcap_slope(*ctx.saved_tensors, ctx.cap)
+        return tangent * softcap_slope(ctx.cap, *ctx.saved_tensors)
 
 
-def softcap_slope(x: Tensor, cap: float) -> Tensor:
+def softcap_slope(cap: float, x: Tensor) -> Tensor:
     """1 − tanh², as 4u / (1 + u)² with u = exp(−2 |x / cap|)."""
     inside = torch.where(torch.isinf(x), 0.0, x)
     u = torch.exp(-2 * (inside / cap).abs())

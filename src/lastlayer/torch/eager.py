@@ -6,8 +6,9 @@ pass hands it over, and multiplies it first where it is asked for another multip
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,21 +24,25 @@ _keep_graph: Callable[[], bool] = getattr(
 )
 
 
-class Call(Protocol):
+class Call(ABC):
     """A loss of the kernels, its arguments checked."""
 
     logits: Array  # as they lie
     axis: int | None  # the class axis, where a loss is of a row
 
+    @abstractmethod
     def __call__(self, gradient: Array | None) -> Any:
         """The reduced loss, and the gradient into an array like the logits."""
 
+    @abstractmethod
     def read(self) -> tuple[Array | None, ...]:
         """What else is read."""
 
+    @abstractmethod
     def by_input(self, *tensors: Tensor | None) -> Tensor:
         """The gradient in operations that can be differentiated again, of the saved tensors."""
 
+    @abstractmethod
     def by_target(self, *tensors: Tensor | None) -> Tensor:
         """The gradient with respect to the targets, likewise."""
 
@@ -133,6 +138,9 @@ def _scaled(gradient: Tensor, g: Tensor, axis: int | None, *, spare: bool) -> Te
 
     A loss summed by torch has the same g for every row, as a view of one number.
     """
+    functorch = torch._C._functorch
+    if functorch.is_legacy_batchedtensor(g) or functorch.is_functorch_wrapped_tensor(g):
+        return times(gradient, g, axis)  # several g at once, whose values are not to be read
     if g.ndim and g.numel() and not any(g.stride()):
         g = g[(0,) * g.ndim]
     if not g.ndim and g.item() == 1:

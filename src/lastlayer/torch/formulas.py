@@ -64,11 +64,11 @@ def loss_dtype(x: Tensor) -> torch.dtype:
 
 
 def cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None, options: Options
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> Tensor:
     """The reduced loss, to be differentiated by autograd."""
     x, target = classes_last(x, target)
-    kept, row, coefficients = _prepared(x, target, weight, samples, options)
+    kept, row, coefficients = _prepared(options, x, target, weight, samples)
     z = _capped(kept, options)
     log_p = LogSoftmax.apply(z, options.temperature)
     if isinstance(coefficients, tuple):
@@ -79,11 +79,11 @@ def cross_entropy(
     if options.z_loss:
         loss = loss + options.z_loss * _logsumexp(z, log_p, options.temperature) ** 2
     loss = torch.where(row != 0, row * loss, 0.0)
-    return reduced(loss, counted(x, target, weight, samples, options), options).to(loss_dtype(x))
+    return reduced(loss, counted(options, x, target, weight, samples), options).to(loss_dtype(x))
 
 
 def gradient(
-    x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None, options: Options
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> Tensor:
     """∂loss/∂x of the reduced loss, or with reduction="none" of its sum.
 
@@ -91,7 +91,7 @@ def gradient(
     """
     axis = class_axis(x)
     x, target = classes_last(x, target)
-    kept, row, coefficients = _prepared(x, target, weight, samples, options)
+    kept, row, coefficients = _prepared(options, x, target, weight, samples)
     z = _capped(kept, options)
     if isinstance(coefficients, tuple):
         label, factor = (c.unsqueeze(-1) for c in coefficients)
@@ -102,21 +102,21 @@ def gradient(
         lse = _logsumexp(z, LogSoftmax.apply(z, options.temperature), options.temperature)
         slope = slope + 2 * options.z_loss * lse.unsqueeze(-1) * p
     if options.softcap:
-        slope = slope * softcap_slope(kept, options.softcap)
-    scale = row * scale_of(counted(x, target, weight, samples, options), options)
+        slope = slope * softcap_slope(options.softcap, kept)
+    scale = row * scale_of(counted(options, x, target, weight, samples), options)
     slope = slope * (scale / options.temperature).to(z.dtype).unsqueeze(-1)
     return torch.where((row != 0).unsqueeze(-1), slope, 0.0).to(x.dtype).movedim(-1, axis)
 
 
 def label_gradient(
-    x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None, options: Options
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> Tensor:
     """∂loss/∂t_j = −s w_j (1 − ε) log p_j of a distribution t, likewise."""
     axis = class_axis(x)
     x, target = classes_last(x, target)
-    kept, row, _ = _prepared(x, target, weight, samples, options)
+    kept, row, _ = _prepared(options, x, target, weight, samples)
     log_p = LogSoftmax.apply(_capped(kept, options), options.temperature)
-    factor = row * scale_of(counted(x, target, weight, samples, options), options)
+    factor = row * scale_of(counted(options, x, target, weight, samples), options)
     factor = (1 - options.label_smoothing) * factor.to(log_p.dtype).unsqueeze(-1)
     if weight is not None:
         factor = factor * weight.to(log_p.dtype)
@@ -124,17 +124,18 @@ def label_gradient(
 
 
 def classes_last(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and labels with the class axis at the end."""
     axis = class_axis(x)
     return x.movedim(axis, -1), target.movedim(axis, -1) if is_soft(x, target) else target
 
 
 def is_soft(x: Tensor, target: Tensor) -> bool:
     """Whether labels are distributions; no labels at all may be floating class indices."""
-    return target.is_floating_point() and target.ndim == x.ndim
+    return bool(target.is_floating_point() and target.ndim == x.ndim)
 
 
 def _prepared(
-    x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None, options: Options
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | tuple[Tensor, Tensor]]:
     """The logits (..., C), a factor a row (...), and the coefficients of −log p.
 
@@ -202,7 +203,7 @@ def _logsumexp(z: Tensor, log_p: Tensor, temperature: float) -> Tensor:
 
 
 def counted(
-    x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None, options: Options
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> Tensor:
     """What a mean divides by, as `reduction.weight_that_counts` has it. ()"""
     wide = double(x)
@@ -210,6 +211,14 @@ def counted(
         return torch.full((), options.divisor or 1.0, dtype=wide, device=x.device)
     if is_soft(x, target) and samples is None:
         return torch.full((), x[..., 0].numel(), dtype=wide, device=x.device)
+    return weights_that_count(options, x, target, weight, samples).sum()
+
+
+def weights_that_count(
+    options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
+) -> Tensor:
+    """A sample's part in what a mean divides by. (...)"""
+    wide = double(x)
     count = torch.ones(x.shape[:-1], dtype=wide, device=x.device)
     if samples is not None:
         count = samples.to(wide)
@@ -218,7 +227,7 @@ def counted(
         if weight is not None:
             count = count * weight.to(wide)[label]
         count = torch.where(ignored, 0.0, count)
-    return count.sum()
+    return count
 
 
 def scale_of(divisor: Tensor, options: Options) -> Tensor:
@@ -229,10 +238,10 @@ def scale_of(divisor: Tensor, options: Options) -> Tensor:
 
 
 def reduced(loss: Tensor, divisor: Tensor, options: Options) -> Tensor:
-    """The losses, or their sum or mean, accumulated in float64."""
+    """The losses, or their sums or means over all axes beyond the divisor's, in float64."""
     if options.reduction == "none":
         return loss
-    total = loss.sum(dtype=double(loss))
+    total = loss.reshape(*divisor.shape, -1).sum(-1, dtype=double(loss))
     if options.reduction == "sum":
         return total
     nothing = 0.0 if options.empty == "zero" else torch.nan

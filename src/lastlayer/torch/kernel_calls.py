@@ -11,11 +11,12 @@ from lastlayer import contract, kernels
 from lastlayer.contract import Array
 from lastlayer.problem import binary_problem, softmax_problem
 from lastlayer.torch import binary_formulas, checks, formulas
+from lastlayer.torch.eager import Call
 from lastlayer.torch.formulas import Options
 from lastlayer.torch.memory import as_array
 
 
-class CrossEntropy:
+class CrossEntropy(Call):
     """Softmax cross-entropy. `options` are those of `softmax_problem`."""
 
     def __init__(
@@ -40,7 +41,7 @@ class CrossEntropy:
 
     def __call__(self, gradient: Array | None) -> Any:
         if gradient is not None:
-            gradient = contract.last(gradient, self.axis)
+            gradient = contract.last(gradient, self.problem.axis)
         return self.problem.reduce(kernels.cross_entropy(self.problem, gradient))
 
     def read(self) -> tuple[Array | None, ...]:
@@ -62,16 +63,14 @@ class CrossEntropy:
         )
 
     def by_input(self, *tensors: Any) -> Tensor:
-        return formulas.gradient(*tensors, self.options())
+        return formulas.gradient(self.options(), *tensors)
 
     def by_target(self, *tensors: Any) -> Tensor:
-        return formulas.label_gradient(*tensors, self.options())
+        return formulas.label_gradient(self.options(), *tensors)
 
 
-class BinaryCrossEntropy:
+class BinaryCrossEntropy(Call):
     """Cross-entropy of sigmoid outputs, whose mean is over all of them whatever their weights."""
-
-    axis = None
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class BinaryCrossEntropy:
         reduction: Any,
     ) -> None:
         shape = tuple(input.shape)
-        self.logits, self.reduction = as_array(input), reduction
+        self.logits, self.axis, self.reduction = as_array(input), None, reduction
         if weight is not None:
             weight = checks.expanded(weight, shape, "weight")
         self.problem = binary_problem(
@@ -105,7 +104,7 @@ class BinaryCrossEntropy:
         """Whether the kernels know this kind of `pos_weight`: one an output of the last axis."""
         if pos_weight is None or pos_weight.ndim == 0:
             return True
-        return pos_weight.ndim == 1 and pos_weight.shape == input.shape[-1:]
+        return bool(pos_weight.ndim == 1 and pos_weight.shape == input.shape[-1:])
 
     def __call__(self, gradient: Array | None) -> Any:
         return kernels.binary_cross_entropy(self.problem, gradient)
@@ -114,8 +113,7 @@ class BinaryCrossEntropy:
         return (self.problem.targets, self.problem.sample_weight, self.problem.pos_weight)
 
     def by_input(self, *tensors: Any) -> Tensor:
-        return binary_formulas.gradient(*tensors, self.reduction)
+        return binary_formulas.gradient(self.reduction, *tensors)
 
     def by_target(self, *tensors: Any) -> Tensor:
-        return binary_formulas.label_gradient(*tensors, self.reduction)
-
+        return binary_formulas.label_gradient(self.reduction, *tensors)

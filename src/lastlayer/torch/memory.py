@@ -19,7 +19,8 @@ def bfloat16() -> np.dtype[Any] | None:
         from ml_dtypes import bfloat16 as scalar
     except ModuleNotFoundError:
         return None
-    return np.dtype(scalar)
+    dtype: np.dtype[Any] = np.dtype(scalar)
+    return dtype
 
 
 @cache
@@ -36,10 +37,13 @@ def viewable(*tensors: Tensor | None) -> bool:
     return all(t is None or t.dtype in known for t in tensors)
 
 
-def readable(tensor: Tensor) -> bool:
-    """Whether the tensor's values are in the CPU's memory, and not those of a transform."""
+def values(tensor: Tensor) -> Array | None:
+    """The values, where they are in the CPU's memory and not those of a transform."""
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    return bool(tensor.is_cpu and type(tensor) is Tensor and not wrapped and viewable(tensor))
+    if not tensor.is_cpu or type(tensor) is not Tensor or wrapped or not viewable(tensor):
+        return None
+    with torch._C._DisableFuncTorch():  # under which even a tensor that nobody maps is wrapped
+        return as_array(tensor)
 
 
 def as_array(tensor: Tensor) -> Array:
@@ -48,7 +52,9 @@ def as_array(tensor: Tensor) -> Array:
         tensor = tensor.resolve_neg().resolve_conj()
     if tensor.dtype is torch.bfloat16:
         halves: Array = tensor.detach().view(torch.int16).numpy()
-        return halves.view(bfloat16())
+        dtype = bfloat16()
+        assert dtype is not None  # as `viewable` has told
+        return halves.view(dtype)
     array: Array = tensor.detach().numpy()
     return array
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lastlayer.torch import functional
+from lastlayer.torch import losses
 
 
 class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
@@ -58,7 +58,7 @@ class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
         self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None
     ) -> Tensor:
         """The loss of logits and labels; `sample_weight` is of this batch."""
-        return functional.cross_entropy(
+        return losses.cross_entropy(
             input,
             target,
             self.weight,
@@ -118,7 +118,7 @@ class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits and targets in [0, 1]."""
-        return functional.binary_cross_entropy_with_logits(
+        return losses.binary_cross_entropy_with_logits(
             input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
 

@@ -1,18 +1,23 @@
-"""The public functions, each the contract and a way to compute: kernels, operator or formulas."""
+"""The losses: each the contract, and then the kernels, an operator or the formulas."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from lastlayer import contract
-from lastlayer.torch import binary_formulas, binary_operator, checks, eager, formulas, operators
-from lastlayer.torch import softmax as softmaxes
+from lastlayer.torch import (
+    binary_formulas,
+    binary_operator,
+    checks,
+    dispatch,
+    eager,
+    formulas,
+    operators,
+    transforms,
+)
 from lastlayer.torch.kernel_calls import BinaryCrossEntropy, CrossEntropy
 from lastlayer.torch.memory import viewable
 
@@ -141,22 +146,21 @@ def cross_entropy(
         return result
     checks.are_tensors(input=input, target=target, weight=weight, sample_weight=sample_weight)
     checks.no_gradient_for(weight=weight, sample_weight=sample_weight)
-    if _is_plain(*tensors) and viewable(*tensors):
+    if dispatch.is_plain(*tensors) and viewable(*tensors):
         return eager.loss(CrossEntropy(*tensors, **numbers), *tensors, inplace=inplace_backward)
     _no_inplace(inplace_backward)
     checks.cross_entropy(*tensors)
     options = checks.options(**numbers)
-    if _forward_mode():
+    if dispatch.forward_mode():
         checks.label_values(input, target, options.ignore_index)
-        operators.refuse_nothing(*tensors, options)
-        return formulas.cross_entropy(*tensors, options)
+        operators.refuse_nothing(options, *tensors)
+        return formulas.cross_entropy(options, *tensors)
     return _operator(tensors, checks.numbers(options))
 
 
 def _operator(tensors: tuple[Any, ...], numbers: dict[str, Any]) -> Tensor:
-    loss: Tensor = operators.cross_entropy(
-        *tensors, *numbers.values(), gradient=_gradient_wanted(tensors[0])
-    )[0]
+    apply = transforms.CrossEntropy.apply if dispatch.transformed() else operators.cross_entropy
+    loss: Tensor = apply(*tensors, *numbers.values(), dispatch.gradient_wanted(tensors[0]))[0]
     return loss
 
 
@@ -231,179 +235,26 @@ def binary_cross_entropy_with_logits(
     checks.are_tensors(input=input, target=target, weight=weight, pos_weight=pos_weight)
     checks.no_gradient_for(weight=weight, pos_weight=pos_weight)
     kernels = viewable(*tensors) and BinaryCrossEntropy.possible(input, pos_weight)
-    if kernels and _is_plain(*tensors):
+    if kernels and dispatch.is_plain(*tensors):
         return eager.loss(BinaryCrossEntropy(*tensors, reduction), *tensors, inplace=False)
     checks.binary_cross_entropy(*tensors)
     checks.as_reducer(reduction)
-    if _forward_mode():
+    if dispatch.forward_mode():
         checks.binary_values(input, target)
-        return binary_formulas.cross_entropy(*tensors, reduction)
+        return binary_formulas.cross_entropy(reduction, *tensors)
     return _binary_operator(tensors, reduction)
 
 
 def _binary_operator(tensors: tuple[Any, ...], reduction: str) -> Tensor:
-    loss: Tensor = binary_operator.cross_entropy(
-        *tensors, reduction, gradient=_gradient_wanted(tensors[0])
-    )[0]
+    binary = transforms.BinaryCrossEntropy.apply
+    apply = binary if dispatch.transformed() else binary_operator.cross_entropy
+    loss: Tensor = apply(*tensors, reduction, dispatch.gradient_wanted(tensors[0]))[0]
     return loss
-
-
-def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
-) -> Tensor:
-    r"""torch.nn.functional.softmax, with an exact gradient: exp(x_j) / Σ_i exp(x_i).
-
-    The gradient is p_j (d_j − Σ_i p_i d_i) with d the upstream gradient less that of the largest
-    probability: it does not cancel where that rounds to 1.
-
-    Parameters
-    ----------
-    input : Tensor
-        float16, bfloat16, float32 or float64, of any shape and strides.
-    dim : int
-        Along which the probabilities sum to 1. Without it PyTorch's choice, and its warning.
-    _stacklevel : int, default 3
-        Of that warning.
-    dtype : torch.dtype, optional
-        What the input is converted to first.
-
-    Returns
-    -------
-    Tensor
-        Shape and dtype of the input; under autocast on other devices than the CPU float32, as
-        PyTorch's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An input that is no floating tensor, a dim that it does not have or that is empty.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from lastlayer.torch import softmax
-    >>> softmax(torch.tensor([1000.0, 1000.0, -1000.0]), dim=0)
-    tensor([0.5000, 0.5000, 0.0000])
-
-    References
-    ----------
-    torch.nn.functional.softmax. Blanchard, Higham & Higham, doi 10.1093/imanum/draa038.
-    """
-    return _normalised(softmax, input, dim, _stacklevel, dtype)
-
-
-def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
-) -> Tensor:
-    r"""torch.nn.functional.log_softmax, exact also where a probability rounds to 1.
-
-    Computed as (x_j − m) − log1p(R), R the sum of exp(x_i − m) without the maximum itself; the
-    gradient likewise without a cancellation.
-
-    Parameters
-    ----------
-    input, dim, _stacklevel, dtype
-        As `softmax`.
-
-    Returns
-    -------
-    Tensor
-        As `softmax`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `softmax`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from lastlayer.torch import log_softmax
-    >>> log_softmax(torch.tensor([20.0, 0.0, 1.0, 2.0]), dim=0)[0]
-    tensor(-2.2894e-08)
-
-    References
-    ----------
-    torch.nn.functional.log_softmax. Blanchard, Higham & Higham, doi 10.1093/imanum/draa038.
-    """
-    return _normalised(log_softmax, input, dim, _stacklevel, dtype)
-
-
-def _normalised(
-    function: Any, input: Tensor, dim: int | None, stacklevel: int, dtype: torch.dtype | None
-) -> Tensor:
-    logarithm = function is log_softmax
-    compiling = torch.compiler.is_compiling()
-    if not compiling and has_torch_function_variadic(input):
-        result: Tensor = handle_torch_function(
-            function, (input,), input, dim, _stacklevel=stacklevel, dtype=dtype
-        )
-        return result
-    if not compiling:
-        checks.are_tensors(input=input)
-    if dim is None:
-        dim = _implicit_dim(function.__name__, input.ndim, stacklevel)
-    x = _converted(input, dtype)
-    checks.floating(x)
-    x = x.reshape(1) if input.ndim == 0 else x  # a number: one class
-    axis = checks.axis(x, dim)
-    if compiling:
-        y = softmaxes.softmax(x, axis, logarithm)
-    elif _is_plain(x) and viewable(x):
-        y = softmaxes.Plain.apply(x, axis, logarithm)
-    elif _forward_mode():
-        y = softmaxes.by_formulas(x, axis, logarithm)
-    else:
-        y = softmaxes.softmax(x, axis, logarithm)
-    return y.reshape(()) if input.ndim == 0 else y
-
-
-def _converted(input: Tensor, dtype: torch.dtype | None) -> Tensor:
-    if dtype is not None:
-        return input.to(dtype)
-    device = input.device.type
-    if device != "cpu" and torch.is_autocast_enabled(device) and input.dtype != torch.float64:
-        return input.float()
-    return input
-
-
-def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-        "dim=X as an argument.",
-        stacklevel=stacklevel + 1,
-    )
-    return 0 if ndim in (0, 1, 3) else 1
 
 
 def _legacy(size_average: bool | None, reduce: bool | None) -> str:
     word: str = torch.nn._reduction.legacy_get_string(size_average, reduce)
     return word
-
-
-def _is_plain(*tensors: Tensor | None) -> bool:
-    """Whether these are tensors in the CPU's memory, and nothing but autograd watches."""
-    return (
-        forward_ad._current_level < 0
-        and not torch._C._are_functorch_transforms_active()
-        and not torch._C._len_torch_dispatch_stack()
-        and all(t is None or (type(t) in _PLAIN and t.is_cpu and not t.is_sparse) for t in tensors)
-    )
-
-
-_PLAIN = (Tensor, torch.nn.Parameter)
-
-
-def _forward_mode() -> bool:
-    """Whether forward-mode derivatives may be asked for, which torch.library has no place for."""
-    return forward_ad._current_level >= 0
-
-
-def _gradient_wanted(input: Tensor) -> bool:
-    if torch.compiler.is_compiling():
-        return torch.is_grad_enabled() and input.requires_grad
-    transformed = torch._C._are_functorch_transforms_active()
-    return torch.is_grad_enabled() and (input.requires_grad or transformed)
 
 
 def _no_inplace(inplace_backward: bool) -> None:

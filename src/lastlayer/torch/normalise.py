@@ -42,20 +42,6 @@ def _classes_last(x: Tensor, axis: int) -> Tensor:
     return wide.movedim(axis, -1)
 
 
-class Plain(Function):
-    """The plain call on the CPU."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axis: int, logarithm: bool) -> Tensor:
-        ctx.axis, ctx.logarithm = axis, logarithm
-        ctx.save_for_backward(x)
-        return by_kernels(x, axis, logarithm)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:
-        return derivative(*ctx.saved_tensors, g, ctx.axis, ctx.logarithm), None, None
-
-
 @torch.library.custom_op("lastlayer::softmax", mutates_args=())
 def softmax(input: Tensor, axis: int, logarithm: bool) -> Tensor:
     """Softmax or its logarithm along an axis counted from 0. By the formulas."""
@@ -74,18 +60,41 @@ def _(input: Tensor, axis: int, logarithm: bool) -> Tensor:
     return torch.empty_like(input, memory_format=torch.contiguous_format)
 
 
-def _setup(ctx: Any, inputs: Any, output: Any) -> None:
+def setup(ctx: Any, inputs: Any, output: Any) -> None:
+    """Keep what `backward` needs."""
     input, ctx.axis, ctx.logarithm = inputs
     ctx.save_for_backward(input)
 
 
-def _backward(ctx: Any, g: Tensor) -> Any:
-    return derivative(*ctx.saved_tensors, g, ctx.axis, ctx.logarithm), None, None
+def backward(ctx: Any, g: Tensor) -> Any:
+    """From the result to the input."""
+    (x,) = ctx.saved_tensors
+    return derivative(x, g, ctx.axis, ctx.logarithm), None, None
 
 
-softmax.register_autograd(_backward, setup_context=_setup)
+softmax.register_autograd(backward, setup_context=setup)
+
+
+def _mapped(apply: Any, in_dims: Any, input: Tensor, axis: int, logarithm: bool) -> Any:
+    return apply(input.movedim(in_dims[0], 0), axis + 1, logarithm), 0
 
 
 @softmax.register_vmap
-def _(info: Any, in_dims: Any, input: Tensor, axis: int, logarithm: bool) -> Any:
-    return softmax(input.movedim(in_dims[0], 0), axis + 1, logarithm), 0
+def _(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    return _mapped(softmax, in_dims, *arguments)
+
+
+class Normalise(Function):
+    """The operator where nothing is compiled: torch.func cannot differentiate it without."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> Tensor:
+        result: Tensor = softmax(*arguments)
+        return result
+
+    setup_context = staticmethod(setup)
+    backward = staticmethod(backward)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        return _mapped(Normalise.apply, in_dims, *arguments)
