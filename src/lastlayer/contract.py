@@ -91,11 +91,11 @@ def as_scores(value: Any, name: str = "x") -> Array:
 def as_outputs(value: Any, names: Names = NUMPY) -> Array:
     """Floating raw outputs of any shape."""
     array = as_array(value, names.logits)
-    check_outputs(dtype_name(array.dtype), str(array.dtype), names)
+    check_outputs(dtype_name(array.dtype), array.dtype, names)
     return array
 
 
-def check_outputs(dtype: str, shown: str, names: Names = NUMPY) -> None:
+def check_outputs(dtype: str, shown: Any, names: Names = NUMPY) -> None:
     """Refuse raw outputs of a dtype that is not floating."""
     if dtype.startswith(("int", "uint", "bool")):
         raise TypeError(
@@ -144,11 +144,11 @@ def last(array: Array, axis: int) -> Array:
 
 
 def _floating(array: Array, name: str) -> Array:
-    check_floating(dtype_name(array.dtype), str(array.dtype), name)
+    check_floating(dtype_name(array.dtype), array.dtype, name)
     return array
 
 
-def check_floating(dtype: str, shown: str, name: str) -> None:
+def check_floating(dtype: str, shown: Any, name: str) -> None:
     """Refuse a dtype that is none of the four."""
     if dtype not in FLOATING:
         raise TypeError(f"{name} must be floating ({', '.join(FLOATING)}), not {shown}")

@@ -40,7 +40,7 @@ def as_labels(
     """
     array = as_array(labels, names.labels)
     dtype = dtype_name(array.dtype)
-    if are_indices(dtype, str(array.dtype), array.shape, logits.shape, axis, names):
+    if are_indices(dtype, array.dtype, array.shape, logits.shape, axis, names):
         if dtype in FLOATING:
             array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
         return _class_indices(array, logits.shape[axis], ignore_index, names), None
@@ -50,7 +50,7 @@ def as_labels(
 
 def are_indices(
     dtype: str,
-    shown: str,
+    shown: Any,
     shape: tuple[int, ...],
     logits: tuple[int, ...],
     axis: int,
@@ -111,7 +111,7 @@ def as_binary_labels(
     """
     target = as_array(labels, names.labels)
     dtype = dtype_name(target.dtype)
-    check_binary_labels(dtype, str(target.dtype), target.shape, logits.shape, names)
+    check_binary_labels(dtype, target.dtype, target.shape, logits.shape, names)
     whole = dtype not in FLOATING
     ignoring = whole and target.dtype.kind != "b" and ignore_index in (0, 1)
     with np.errstate(invalid="ignore"):
@@ -138,7 +138,7 @@ def as_binary_labels(
 
 def check_binary_labels(
     dtype: str,
-    shown: str,
+    shown: Any,
     shape: tuple[int, ...],
     logits: tuple[int, ...],
     names: Names = NUMPY,

@@ -174,7 +174,6 @@ def _check_weight(value: Tensor | None, wanted: tuple[int, ...], name: str, mean
     contract.check_weight_shape(tuple(value.shape), wanted, name, meaning)
 
 
-def _names(tensor: Tensor) -> tuple[str, str]:
+def _names(tensor: Tensor) -> tuple[str, torch.dtype]:
     """A dtype as NumPy calls it and as torch does."""
-    shown = str(tensor.dtype)
-    return shown.removeprefix("torch."), shown
+    return str(tensor.dtype).removeprefix("torch."), tensor.dtype

@@ -6,18 +6,28 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-
-def is_plain(*tensors: Tensor | None) -> bool:
-    """Whether these are tensors in the CPU's memory, and nothing but autograd watches."""
-    return bool(
-        forward_ad._current_level < 0
-        and not torch._C._are_functorch_transforms_active()
-        and not torch._C._len_torch_dispatch_stack()
-        and all(t is None or (type(t) in _PLAIN and t.is_cpu and not t.is_sparse) for t in tensors)
-    )
-
+from lastlayer.torch.memory import numpy_dtypes
 
 _PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_plain(*tensors: Tensor | None) -> bool:
+    """Whether these are arrays in the CPU's memory, and nothing but autograd watches."""
+    if (
+        forward_ad._current_level >= 0
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+    ):
+        return False
+    known = numpy_dtypes()
+    for t in tensors:  # a loop, as the rest is written out: small batches wait for this
+        if t is None:
+            continue
+        if type(t) not in _PLAIN or not t.is_cpu or t.layout is not torch.strided:
+            return False
+        if t.dtype not in known:
+            return False
+    return True
 
 
 def forward_mode() -> bool:

@@ -29,6 +29,7 @@ class Call(ABC):
 
     logits: Array  # as they lie
     axis: int | None  # the class axis, where a loss is of a row
+    numbers: dict[str, Any]  # the options, for the formulas
 
     @abstractmethod
     def __call__(self, gradient: Array | None) -> Any:
@@ -38,12 +39,14 @@ class Call(ABC):
     def read(self) -> tuple[Array | None, ...]:
         """What else is read."""
 
+    @staticmethod
     @abstractmethod
-    def by_input(self, *tensors: Tensor | None) -> Tensor:
+    def by_input(numbers: dict[str, Any], *tensors: Tensor | None) -> Tensor:
         """The gradient in operations that can be differentiated again, of the saved tensors."""
 
+    @staticmethod
     @abstractmethod
-    def by_target(self, *tensors: Tensor | None) -> Tensor:
+    def by_target(numbers: dict[str, Any], *tensors: Tensor | None) -> Tensor:
         """The gradient with respect to the targets, likewise."""
 
 
@@ -74,21 +77,22 @@ class _Loss(Function):
         if ctx.needs_input_grad[1]:
             gradient = empty_like(call.logits)
         value = result_of(call(gradient), call)
-        ctx.call = call
+        # not the call itself: its arrays would live as long as the loss does
+        ctx.kind, ctx.axis, ctx.numbers = type(call), call.axis, call.numbers
         ctx.save_for_backward(None if gradient is None else as_tensor(gradient), *tensors)
         return value
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         gradient, *tensors = ctx.saved_tensors
-        call, by_input, by_target = ctx.call, None, None
+        by_input = by_target = None
         if ctx.needs_input_grad[1]:
             if torch.is_grad_enabled():  # to be differentiated again
-                by_input = times(call.by_input(*tensors), g, call.axis)
+                by_input = times(ctx.kind.by_input(ctx.numbers, *tensors), g, ctx.axis)
             else:
-                by_input = _scaled(gradient, g, call.axis, spare=not _keep_graph())
+                by_input = _scaled(gradient, g, ctx.axis, spare=not _keep_graph())
         if ctx.needs_input_grad[2]:
-            by_target = times(call.by_target(*tensors), g, call.axis)
+            by_target = times(ctx.kind.by_target(ctx.numbers, *tensors), g, ctx.axis)
         return None, by_input, by_target, *(None for _ in tensors[2:])
 
 
@@ -107,9 +111,9 @@ class _InPlace(Function):
                 "the logits, from which it would be computed"
             )
         input, *others = ctx.saved_tensors  # which fails if the logits have been written to
-        call, by_target = ctx.call, None
+        call, ctx.call, by_target = ctx.call, None, None
         if ctx.needs_input_grad[2]:
-            by_target = times(call.by_target(input, *others), g, call.axis)
+            by_target = times(call.by_target(call.numbers, input, *others), g, call.axis)
         call(call.logits)
         torch.autograd.graph.increment_version(input)  # whoever else saved them is told
         by_input = _scaled(input.detach(), g, call.axis, spare=True)
@@ -134,7 +138,7 @@ def _check_overwriting(input: Tensor, call: Call) -> None:
 
 
 def _scaled(gradient: Tensor, g: Tensor, axis: int | None, *, spare: bool) -> Tensor:
-    """gradient · g; in the gradient's own memory where nobody else will `spare` it.
+    """gradient · g; the gradient's own memory where that is to `spare`.
 
     A loss summed by torch has the same g for every row, as a view of one number.
     """
@@ -144,7 +148,7 @@ def _scaled(gradient: Tensor, g: Tensor, axis: int | None, *, spare: bool) -> Te
     if g.ndim and g.numel() and not any(g.stride()):
         g = g[(0,) * g.ndim]
     if not g.ndim and g.item() == 1:
-        return gradient
+        return gradient if spare else gradient.clone()
     if not spare:
         return times(gradient, g, axis)
     return gradient.mul_(_beside(g, axis))

@@ -12,7 +12,7 @@ from lastlayer.contract import Array
 from lastlayer.problem import binary_problem, softmax_problem
 from lastlayer.torch import binary_formulas, checks, formulas
 from lastlayer.torch.eager import Call
-from lastlayer.torch.formulas import Options
+from lastlayer.torch.formulas import class_axis
 from lastlayer.torch.memory import as_array
 
 
@@ -27,7 +27,7 @@ class CrossEntropy(Call):
         samples: Tensor | None,
         **options: Any,
     ) -> None:
-        self.logits, self.axis = as_array(input), formulas.class_axis(input)
+        self.logits, self.axis, self.numbers = as_array(input), class_axis(input), options
         self.problem = softmax_problem(
             self.logits,
             as_array(target),
@@ -48,25 +48,13 @@ class CrossEntropy(Call):
         problem = self.problem
         return (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
 
-    def options(self) -> Options:
-        """The same options for the formulas, with what the mean divided by."""
-        problem, reduce = self.problem, self.problem.reduce
-        return Options(
-            ignore_index=problem.ignore_index,
-            label_smoothing=problem.label_smoothing,
-            z_loss=problem.z_loss,
-            softcap=problem.softcap,
-            temperature=problem.temperature,
-            reduction=reduce.reduction,
-            divisor=reduce.divisor if reduce.reduction == "mean" and reduce.divisor else None,
-            empty=reduce.empty,
-        )
+    @staticmethod
+    def by_input(numbers: dict[str, Any], *tensors: Any) -> Tensor:
+        return formulas.gradient(checks.options(**numbers), *tensors)
 
-    def by_input(self, *tensors: Any) -> Tensor:
-        return formulas.gradient(self.options(), *tensors)
-
-    def by_target(self, *tensors: Any) -> Tensor:
-        return formulas.label_gradient(self.options(), *tensors)
+    @staticmethod
+    def by_target(numbers: dict[str, Any], *tensors: Any) -> Tensor:
+        return formulas.label_gradient(checks.options(**numbers), *tensors)
 
 
 class BinaryCrossEntropy(Call):
@@ -81,7 +69,7 @@ class BinaryCrossEntropy(Call):
         reduction: Any,
     ) -> None:
         shape = tuple(input.shape)
-        self.logits, self.axis, self.reduction = as_array(input), None, reduction
+        self.logits, self.axis, self.numbers = as_array(input), None, {"reduction": reduction}
         if weight is not None:
             weight = checks.expanded(weight, shape, "weight")
         self.problem = binary_problem(
@@ -112,8 +100,10 @@ class BinaryCrossEntropy(Call):
     def read(self) -> tuple[Array | None, ...]:
         return (self.problem.targets, self.problem.sample_weight, self.problem.pos_weight)
 
-    def by_input(self, *tensors: Any) -> Tensor:
-        return binary_formulas.gradient(self.reduction, *tensors)
+    @staticmethod
+    def by_input(numbers: dict[str, Any], *tensors: Any) -> Tensor:
+        return binary_formulas.gradient(numbers["reduction"], *tensors)
 
-    def by_target(self, *tensors: Any) -> Tensor:
-        return binary_formulas.label_gradient(self.reduction, *tensors)
+    @staticmethod
+    def by_target(numbers: dict[str, Any], *tensors: Any) -> Tensor:
+        return binary_formulas.label_gradient(numbers["reduction"], *tensors)

@@ -19,7 +19,6 @@ from lastlayer.torch import (
     transforms,
 )
 from lastlayer.torch.kernel_calls import BinaryCrossEntropy, CrossEntropy
-from lastlayer.torch.memory import viewable
 
 
 def cross_entropy(
@@ -144,9 +143,12 @@ def cross_entropy(
             cross_entropy, tensors, input, target, weight, **numbers, **named
         )
         return result
-    checks.are_tensors(input=input, target=target, weight=weight, sample_weight=sample_weight)
-    checks.no_gradient_for(weight=weight, sample_weight=sample_weight)
-    if dispatch.is_plain(*tensors) and viewable(*tensors):
+    plain = dispatch.is_plain(*tensors)
+    if not plain:
+        checks.are_tensors(input=input, target=target, weight=weight, sample_weight=sample_weight)
+    if weight is not None or sample_weight is not None:
+        checks.no_gradient_for(weight=weight, sample_weight=sample_weight)
+    if plain:
         return eager.loss(CrossEntropy(*tensors, **numbers), *tensors, inplace=inplace_backward)
     _no_inplace(inplace_backward)
     checks.cross_entropy(*tensors)
@@ -234,8 +236,7 @@ def binary_cross_entropy_with_logits(
         return result
     checks.are_tensors(input=input, target=target, weight=weight, pos_weight=pos_weight)
     checks.no_gradient_for(weight=weight, pos_weight=pos_weight)
-    kernels = viewable(*tensors) and BinaryCrossEntropy.possible(input, pos_weight)
-    if kernels and dispatch.is_plain(*tensors):
+    if dispatch.is_plain(*tensors) and BinaryCrossEntropy.possible(input, pos_weight):
         return eager.loss(BinaryCrossEntropy(*tensors, reduction), *tensors, inplace=False)
     checks.binary_cross_entropy(*tensors)
     checks.as_reducer(reduction)

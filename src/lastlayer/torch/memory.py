@@ -24,7 +24,7 @@ def bfloat16() -> np.dtype[Any] | None:
 
 
 @cache
-def _known() -> frozenset[torch.dtype]:
+def numpy_dtypes() -> frozenset[torch.dtype]:
     """The dtypes that NumPy has too."""
     names = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 "
     names += "complex64 complex128" + (" bfloat16" if bfloat16() is not None else "")
@@ -33,7 +33,7 @@ def _known() -> frozenset[torch.dtype]:
 
 def viewable(*tensors: Tensor | None) -> bool:
     """Whether all of them can be arrays."""
-    known = _known()
+    known = numpy_dtypes()
     return all(t is None or t.dtype in known for t in tensors)
 
 
