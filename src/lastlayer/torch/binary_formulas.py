@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lastlayer.torch.derivatives import LogSigmoid, Sigmoid
+from lastlayer.torch.derivatives import log_sigmoid, sigmoid
 from lastlayer.torch.formulas import double, loss_dtype, product
 
 
@@ -14,7 +14,7 @@ def cross_entropy(
 ) -> Tensor:
     """−weight · [pos_weight t log σ(x) + (1 − t) log σ(−x)], reduced. Weights broadcast."""
     z, yes, no, factor = _coefficients(x, target, weight, pos_weight)
-    loss = product(yes, -LogSigmoid.apply(z)) + product(no, -LogSigmoid.apply(-z))
+    loss = product(yes, -log_sigmoid(z)) + product(no, -log_sigmoid(-z))
     loss = loss if factor is None else torch.where(factor != 0, factor * loss, 0.0)
     return _reduced(loss, reduction).to(loss_dtype(x))
 
@@ -24,7 +24,7 @@ def gradient(
 ) -> Tensor:
     """(1 − t) σ(x) − pos_weight t σ(−x), weighted and scaled, of the dtype of the logits."""
     z, yes, no, factor = _coefficients(x, target, weight, pos_weight)
-    slope = no * Sigmoid.apply(z) - yes * Sigmoid.apply(-z)
+    slope = no * sigmoid(z) - yes * sigmoid(-z)
     slope = slope if factor is None else torch.where(factor != 0, factor * slope, 0.0)
     return (slope * _scale(x, reduction)).to(x.dtype)
 
@@ -34,10 +34,10 @@ def label_gradient(
 ) -> Tensor:
     """weight · (log σ(−x) − pos_weight log σ(x)), scaled, of the dtype of the targets."""
     z, _, _, factor = _coefficients(x, target, weight, pos_weight)
-    yes = LogSigmoid.apply(z)
+    yes = log_sigmoid(z)
     if pos_weight is not None:
         yes = torch.where(pos_weight != 0, pos_weight.to(z.dtype) * yes, 0.0)
-    slope = LogSigmoid.apply(-z) - yes
+    slope = log_sigmoid(-z) - yes
     slope = slope if factor is None else torch.where(factor != 0, factor * slope, 0.0)
     return (slope * _scale(x, reduction)).to(target.dtype)
 

@@ -174,6 +174,7 @@ def _check_weight(value: Tensor | None, wanted: tuple[int, ...], name: str, mean
     contract.check_weight_shape(tuple(value.shape), wanted, name, meaning)
 
 
-def _names(tensor: Tensor) -> tuple[str, torch.dtype]:
-    """A dtype as NumPy calls it and as torch does."""
-    return str(tensor.dtype).removeprefix("torch."), tensor.dtype
+def _names(tensor: Tensor) -> tuple[str, str]:
+    """A dtype as NumPy calls it, to be looked at and to be shown."""
+    name = str(tensor.dtype).removeprefix("torch.")
+    return name, name

@@ -22,12 +22,47 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch import eager_transforms
 from torch.autograd import Function
 
 
-class Softmax(Function):
-    """exp(x_j / T) / Σ exp(x_i / T)."""
+def softmax(z: Tensor, temperature: float = 1.0) -> Tensor:
+    """exp(z_j / T) / Σ exp(z_i / T)."""
+    return _exact(_Softmax, z, temperature)
 
+
+def log_softmax(z: Tensor, temperature: float = 1.0) -> Tensor:
+    """z_j / T − log Σ exp(z_i / T)."""
+    return _exact(_LogSoftmax, z, temperature)
+
+
+def sigmoid(z: Tensor) -> Tensor:
+    """1 / (1 + exp(−z))."""
+    return _exact(_Sigmoid, z)
+
+
+def log_sigmoid(z: Tensor) -> Tensor:
+    """min(z, 0) − log1p(exp(−|z|))."""
+    return _exact(_LogSigmoid, z)
+
+
+def softcap(x: Tensor, cap: float) -> Tensor:
+    """cap · tanh(x / cap); ±inf stay what they are."""
+    return _exact(_Softcap, x, cap)
+
+
+def _exact(function: type[Function], *arguments: Any) -> Tensor:
+    """A function with derivatives of its own.
+
+    Of several nested forward-mode transforms an autograd Function sees the innermost alone, and
+    the others' part would silently be missing: there its operations are differentiated instead.
+    """
+    nested = eager_transforms.JVP_NESTING > 1
+    result: Tensor = (function.forward if nested else function.apply)(*arguments)
+    return result
+
+
+class _Softmax(Function):
     generate_vmap_rule = True
 
     @staticmethod
@@ -52,9 +87,7 @@ class Softmax(Function):
         return softmax_derivative(p, tangent) / ctx.temperature
 
 
-class LogSoftmax(Function):
-    """x_j / T − log Σ exp(x_i / T)."""
-
+class _LogSoftmax(Function):
     generate_vmap_rule = True
 
     @staticmethod
@@ -71,13 +104,13 @@ class LogSoftmax(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (z,) = ctx.saved_tensors
-        p = Softmax.apply(z, ctx.temperature)
+        p = softmax(z, ctx.temperature)
         return log_softmax_derivative(p, g) / ctx.temperature, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: Any) -> Any:
         (z,) = ctx.saved_tensors
-        p = Softmax.apply(z, ctx.temperature)
+        p = softmax(z, ctx.temperature)
         d = tangent - tangent.gather(-1, p.argmax(-1, keepdim=True))
         return (d - (p * d).sum(-1, keepdim=True)) / ctx.temperature
 
@@ -107,9 +140,7 @@ def _parts(z: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
     return m, e, torch.where(torch.isfinite(m), rest, torch.nan)
 
 
-class Sigmoid(Function):
-    """σ(z) = 1 / (1 + exp(−z))."""
-
+class _Sigmoid(Function):
     generate_vmap_rule = True
 
     @staticmethod
@@ -124,19 +155,17 @@ class Sigmoid(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (z,) = ctx.saved_tensors
-        return g * Sigmoid.apply(z) * Sigmoid.apply(-z)
+        return g * sigmoid(z) * sigmoid(-z)
 
     jvp = backward
 
 
-class LogSigmoid(Function):
-    """log σ(z) = min(z, 0) − log1p(exp(−|z|))."""
-
+class _LogSigmoid(Function):
     generate_vmap_rule = True
 
     @staticmethod
     def forward(z: Tensor) -> Tensor:
-        return z.clamp(max=0) - torch.log1p(torch.exp(-z.abs()))
+        return torch.nn.functional.logsigmoid(z)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -146,14 +175,12 @@ class LogSigmoid(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (z,) = ctx.saved_tensors
-        return g * Sigmoid.apply(-z)
+        return g * sigmoid(-z)
 
     jvp = backward
 
 
-class Softcap(Function):
-    """cap · tanh(x / cap); ±inf stay what they are."""
-
+class _Softcap(Function):
     generate_vmap_rule = True
 
     @staticmethod

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from lastlayer.contract import LARGEST
 from lastlayer.torch.derivatives import (
-    LogSoftmax,
-    Softcap,
-    Softmax,
+    log_softmax,
+    softcap,
+    softmax,
     log_softmax_derivative,
     softcap_slope,
 )
@@ -70,7 +70,7 @@ def cross_entropy(
     x, target = classes_last(x, target)
     kept, row, coefficients = _prepared(options, x, target, weight, samples)
     z = _capped(kept, options)
-    log_p = LogSoftmax.apply(z, options.temperature)
+    log_p = log_softmax(z, options.temperature)
     if isinstance(coefficients, tuple):
         label, factor = coefficients
         loss = product(factor, -log_p.gather(-1, label.unsqueeze(-1)).squeeze(-1))
@@ -96,10 +96,10 @@ def gradient(
     if isinstance(coefficients, tuple):
         label, factor = (c.unsqueeze(-1) for c in coefficients)
         coefficients = torch.zeros_like(z).scatter(-1, label, factor.to(z.dtype))
-    p = Softmax.apply(z, options.temperature)
+    p = softmax(z, options.temperature)
     slope = -log_softmax_derivative(p, coefficients)
     if options.z_loss:
-        lse = _logsumexp(z, LogSoftmax.apply(z, options.temperature), options.temperature)
+        lse = _logsumexp(z, log_softmax(z, options.temperature), options.temperature)
         slope = slope + 2 * options.z_loss * lse.unsqueeze(-1) * p
     if options.softcap:
         slope = slope * softcap_slope(options.softcap, kept)
@@ -115,7 +115,7 @@ def label_gradient(
     axis = class_axis(x)
     x, target = classes_last(x, target)
     kept, row, _ = _prepared(options, x, target, weight, samples)
-    log_p = LogSoftmax.apply(_capped(kept, options), options.temperature)
+    log_p = log_softmax(_capped(kept, options), options.temperature)
     factor = row * scale_of(counted(options, x, target, weight, samples), options)
     factor = (1 - options.label_smoothing) * factor.to(log_p.dtype).unsqueeze(-1)
     if weight is not None:
@@ -171,7 +171,7 @@ def _prepared(
 
 
 def _capped(x: Tensor, options: Options) -> Tensor:
-    result: Tensor = Softcap.apply(x, options.softcap) if options.softcap else x
+    result: Tensor = softcap(x, options.softcap) if options.softcap else x
     return result
 
 

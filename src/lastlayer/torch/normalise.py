@@ -25,14 +25,14 @@ def by_kernels(x: Tensor, axis: int, logarithm: bool) -> Tensor:
 
 def by_formulas(x: Tensor, axis: int, logarithm: bool) -> Tensor:
     """Of any tensor, to be differentiated by autograd."""
-    function: Any = derivatives.LogSoftmax if logarithm else derivatives.Softmax
-    result: Tensor = function.apply(_classes_last(x, axis), 1.0)
+    function = derivatives.log_softmax if logarithm else derivatives.softmax
+    result: Tensor = function(_classes_last(x, axis))
     return result.to(x.dtype).movedim(-1, axis)
 
 
 def derivative(x: Tensor, g: Tensor, axis: int, logarithm: bool) -> Tensor:
     """g times the Jacobian at x, computed in float32 or more and rounded once."""
-    p = derivatives.Softmax.apply(_classes_last(x, axis), 1.0)
+    p = derivatives.softmax(_classes_last(x, axis))
     product = derivatives.log_softmax_derivative if logarithm else derivatives.softmax_derivative
     return product(p, g.movedim(axis, -1).to(p.dtype)).to(x.dtype).movedim(-1, axis)
 
