@@ -244,7 +244,8 @@ def test_a_tensor_given_to_the_numpy_functions_is_sent_here():
 
 def test_without_torch_one_line_says_what_to_install():
     code = "import sys; sys.modules['torch'] = None; import lastlayer.torch"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: lastlayer.torch needs PyTorch: "
         "python -m pip install 'lastlayer[torch]'"

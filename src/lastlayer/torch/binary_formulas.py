@@ -22,11 +22,11 @@ def cross_entropy(
 def gradient(
     reduction: str, x: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None
 ) -> Tensor:
-    """(1 − t) σ(x) − pos_weight t σ(−x), weighted and scaled, of the dtype of the logits."""
+    """(1 − t) σ(x) − pos_weight t σ(−x), weighted and scaled, not yet rounded to half precision."""
     z, yes, no, factor = _coefficients(x, target, weight, pos_weight)
     slope = no * sigmoid(z) - yes * sigmoid(-z)
     slope = slope if factor is None else torch.where(factor != 0, factor * slope, 0.0)
-    return (slope * _scale(x, reduction)).to(x.dtype)
+    return slope * _scale(x, reduction)
 
 
 def label_gradient(

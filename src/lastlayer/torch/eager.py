@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.autograd import Function
 
 from lastlayer import contract
 from lastlayer.contract import Array
-from lastlayer.torch.memory import as_tensor, empty_like
+from lastlayer.torch.memory import as_array, as_tensor, empty_like
 
 _keep_graph: Callable[[], bool] = getattr(
     torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
@@ -30,6 +31,7 @@ class Call(ABC):
     logits: Array  # as they lie
     axis: int | None  # the class axis, where a loss is of a row
     numbers: dict[str, Any]  # the options, for the formulas
+    problem: Any
 
     @abstractmethod
     def __call__(self, gradient: Array | None) -> Any:
@@ -38,6 +40,26 @@ class Call(ABC):
     @abstractmethod
     def read(self) -> tuple[Array | None, ...]:
         """What else is read."""
+
+    def gradient_times(self, g: Tensor, out: Array) -> Tensor:
+        """The gradient of g · loss, computed at that scale and rounded once."""
+        size = np.abs(as_array(g).astype(np.float64))
+        scale = self.problem.reduce.scale * float(size) if size.ndim == 0 else size
+        if not (np.all(np.isfinite(scale)) and (size.ndim or scale)):  # 0 · ∞ and its kin
+            self(out)
+            return as_tensor(out).mul_(beside(g, self.axis))
+        if size.ndim == 0:
+            reduce = replace(self.problem.reduce, reduction="mean", divisor=1 / scale)
+            self.problem = replace(self.problem, reduce=reduce)
+        else:
+            samples = self.problem.sample_weight
+            each = size.reshape(-1) if samples is None else size.reshape(-1) * samples
+            self.problem = replace(self.problem, sample_weight=each)
+        self(out)
+        gradient = as_tensor(out)
+        if (g < 0).any():
+            gradient.mul_(beside(g.sign(), self.axis))
+        return gradient
 
     @staticmethod
     @abstractmethod
@@ -88,9 +110,9 @@ class _Loss(Function):
         by_input = by_target = None
         if ctx.needs_input_grad[1]:
             if torch.is_grad_enabled():  # to be differentiated again
-                by_input = times(ctx.kind.by_input(ctx.numbers, *tensors), g, ctx.axis)
+                by_input = _by_formula(ctx, tensors, g)
             else:
-                by_input = _scaled(gradient, g, ctx.axis, spare=not _keep_graph())
+                by_input = _multiplied(ctx, gradient, tensors, g)
         if ctx.needs_input_grad[2]:
             by_target = times(ctx.kind.by_target(ctx.numbers, *tensors), g, ctx.axis)
         return None, by_input, by_target, *(None for _ in tensors[2:])
@@ -114,10 +136,9 @@ class _InPlace(Function):
         call, ctx.call, by_target = ctx.call, None, None
         if ctx.needs_input_grad[2]:
             by_target = times(call.by_target(call.numbers, input, *others), g, call.axis)
-        call(call.logits)
+        call.gradient_times(g, call.logits)
         torch.autograd.graph.increment_version(input)  # whoever else saved them is told
-        by_input = _scaled(input.detach(), g, call.axis, spare=True)
-        return None, by_input, by_target, *(None for _ in others[1:])
+        return None, input.detach(), by_target, *(None for _ in others[1:])
 
 
 def _check_overwriting(input: Tensor, call: Call) -> None:
@@ -137,27 +158,33 @@ def _check_overwriting(input: Tensor, call: Call) -> None:
         )
 
 
-def _scaled(gradient: Tensor, g: Tensor, axis: int | None, *, spare: bool) -> Tensor:
-    """gradient · g; the gradient's own memory where that is to `spare`.
+def _by_formula(ctx: Any, tensors: list[Tensor | None], g: Tensor) -> Tensor:
+    result = times(ctx.kind.by_input(ctx.numbers, *tensors), g, ctx.axis)
+    return result if tensors[0] is None else result.to(tensors[0].dtype)
 
-    A loss summed by torch has the same g for every row, as a view of one number.
-    """
+
+def _multiplied(ctx: Any, gradient: Tensor, tensors: list[Tensor | None], g: Tensor) -> Tensor:
+    """gradient · g, in the gradient's own memory where nobody needs that any more."""
     functorch = torch._C._functorch
     if functorch.is_legacy_batchedtensor(g) or functorch.is_functorch_wrapped_tensor(g):
-        return times(gradient, g, axis)  # several g at once, whose values are not to be read
-    if g.ndim and g.numel() and not any(g.stride()):
+        return _by_formula(ctx, tensors, g)  # several g at once, whose values are not to be read
+    if g.ndim and g.numel() and not any(g.stride()):  # a sum's: the same for every row
         g = g[(0,) * g.ndim]
+    spare = not _keep_graph()
     if not g.ndim and g.item() == 1:
         return gradient if spare else gradient.clone()
-    if not spare:
-        return times(gradient, g, axis)
-    return gradient.mul_(_beside(g, axis))
+    if gradient.itemsize == 2:  # what underflowed when it was rounded is not to be had from there
+        call = ctx.kind(*tensors, **ctx.numbers)
+        result: Tensor = call.gradient_times(g, empty_like(call.logits))
+        return result
+    return gradient.mul_(beside(g, ctx.axis)) if spare else times(gradient, g, ctx.axis)
 
 
 def times(gradient: Tensor, g: Tensor, axis: int | None) -> Tensor:
     """gradient · g, in the gradient's dtype."""
-    return (gradient * _beside(g, axis)).to(gradient.dtype)
+    return (gradient * beside(g, axis)).to(gradient.dtype)
 
 
-def _beside(g: Tensor, axis: int | None) -> Tensor:
+def beside(g: Tensor, axis: int | None) -> Tensor:
+    """g, one for each row, as it multiplies all classes of it."""
     return g.unsqueeze(axis) if g.ndim and axis is not None else g

@@ -15,10 +15,10 @@ from torch import Tensor
 from lastlayer.contract import LARGEST
 from lastlayer.torch.derivatives import (
     log_softmax,
-    softcap,
-    softmax,
     log_softmax_derivative,
+    softcap,
     softcap_slope,
+    softmax,
 )
 
 
@@ -87,7 +87,8 @@ def gradient(
 ) -> Tensor:
     """∂loss/∂x of the reduced loss, or with reduction="none" of its sum.
 
-    Shape and dtype of the logits, and in operations that can be differentiated again.
+    Shape of the logits, not yet rounded to half precision, and in operations that can be
+    differentiated again.
     """
     axis = class_axis(x)
     x, target = classes_last(x, target)
@@ -105,7 +106,7 @@ def gradient(
         slope = slope * softcap_slope(options.softcap, kept)
     scale = row * scale_of(counted(options, x, target, weight, samples), options)
     slope = slope * (scale / options.temperature).to(z.dtype).unsqueeze(-1)
-    return torch.where((row != 0).unsqueeze(-1), slope, 0.0).to(x.dtype).movedim(-1, axis)
+    return torch.where((row != 0).unsqueeze(-1), slope, 0.0).to(loss_dtype(x)).movedim(-1, axis)
 
 
 def label_gradient(

@@ -87,5 +87,4 @@ def _batch_first(tensors: Any, in_dims: Any, size: int) -> list[Any]:
 
 
 def _scaled(gradient: Tensor, scale: Tensor) -> Tensor:
-    beside = scale.view(-1, *(1,) * (gradient.ndim - 1)).to(formulas.loss_dtype(gradient))
-    return (gradient * beside).to(gradient.dtype)
+    return gradient * scale.view(-1, *(1,) * (gradient.ndim - 1)).to(gradient.dtype)

@@ -66,10 +66,12 @@ def as_tensor(array: Array) -> Tensor:
     return torch.from_numpy(array)
 
 
-def empty_like(array: Array) -> Array:
+def empty_like(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
     """A new array laid out as this one where its elements lie close together, else in C order.
 
     That is what torch expects of a gradient, and then takes without copying it.
     """
     result = np.empty_like(array, order="K", subok=False)
-    return result if result.strides == array.strides else np.empty(array.shape, array.dtype)
+    if result.strides != array.strides:
+        return np.empty(array.shape, dtype or array.dtype)
+    return result if dtype is None else np.empty_like(array, dtype, order="K", subok=False)

@@ -1,6 +1,7 @@
 """The registered operators: what torch.compile, torch.func and other devices are given.
 
-A loss comes with its gradient where that is asked for, and the backward pass makes use of it. On
+A loss comes with its gradient where that is asked for, and the backward pass makes use of it: in
+float32 for half precision, to be rounded only after it is multiplied with what comes upstream. On
 the CPU they call the kernels, on other devices the formulas; the derivatives of a gradient are
 formulas everywhere. The signatures are flat, as torch.library has them.
 """
@@ -10,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from lastlayer import contract
 from lastlayer.torch import checks, formulas, mapping
 from lastlayer.torch.eager import Call, result_of, times
 from lastlayer.torch.formulas import Options, class_axis
@@ -25,28 +28,30 @@ Pair = tuple[Tensor, Tensor]
 def shaped(loss: Tensor, gradient: Tensor | None, input: Tensor) -> Pair:
     """A loss and its gradient, laid out as the kernels do; without one, nothing in its place."""
     if gradient is None:
-        return loss, input.new_empty(0)
+        return loss, input.new_empty(0, dtype=formulas.loss_dtype(input))
     place = gradient_like(input)
     return loss, gradient if gradient.stride() == place.stride() else place.copy_(gradient)
 
 
 def gradient_like(input: Tensor) -> Tensor:
     """A new tensor laid out as `memory.empty_like` does."""
-    place = torch.empty_like(input)
-    dense = place.stride() == input.stride()
-    return place if dense else torch.empty_like(input, memory_format=torch.contiguous_format)
+    dense = torch.empty_like(input).stride() == input.stride()
+    order = torch.preserve_format if dense else torch.contiguous_format
+    return torch.empty_like(input, dtype=formulas.loss_dtype(input), memory_format=order)
 
 
 def by_kernels(call: Call, wanted: bool) -> Pair:
     """A call of the kernels."""
-    gradient = empty_like(call.logits) if wanted else call.logits[:0].reshape(-1).copy()
+    dtype = contract.loss_dtype(call.logits)
+    gradient = empty_like(call.logits, dtype) if wanted else np.empty(0, dtype)
     return result_of(call(gradient if wanted else None), call), as_tensor(gradient)
 
 
 def fake(input: Tensor, rows: tuple[int, ...], reduction: str, gradient: bool) -> Pair:
     """What has the shapes and dtypes of a loss and its gradient."""
     loss = input.new_empty(rows if reduction == "none" else (), dtype=formulas.loss_dtype(input))
-    return loss, gradient_like(input) if gradient else input.new_empty(0)
+    nothing = input.new_empty(0, dtype=loss.dtype)
+    return loss, gradient_like(input) if gradient else nothing
 
 
 # --------------------------------------------------------------------------- cross-entropy
@@ -144,7 +149,7 @@ def derivatives(
     parts: list[list[Tensor]] = [[], []]
     if g is not None and ctx.needs_input_grad[0]:
         known = gradient if gradient.shape == tensors[0].shape else by_input(*tensors)
-        parts[0].append(times(known, g, axis))
+        parts[0].append(times(known, g, axis).to(tensors[0].dtype))
     if g is not None and ctx.needs_input_grad[1]:
         parts[1].append(times(by_target(*tensors), g, axis))
     if g_of_gradient is not None and g_of_gradient.shape == tensors[0].shape:
