@@ -1,101 +1,129 @@
-"""What is measured: a shape, a dtype and a task, its inputs, and the answer that is right."""
+"""What is measured: logits of a shape, dtype and layout, and what is computed of them."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from lastlayer import reference
-from lastlayer.contract import Array, Floats, Indices
-
-Task = Literal["loss", "gradient", "softmax"]
+Task = Literal["loss", "gradient", "softmax", "log-softmax"]
 Dtype = Literal["float32", "float64", "float16", "bfloat16"]
+Option = Literal[
+    "plain", "soft-targets", "label-smoothing", "class-weights", "z-loss", "soft-cap", "temperature"
+]
+Layout = Literal["rows", "padded", "strided", "fortran"]
 TASKS = cast(tuple[Task, ...], get_args(Task))
 DTYPES = cast(tuple[Dtype, ...], get_args(Dtype))
+OPTIONS = cast(tuple[Option, ...], get_args(Option))
+LAYOUTS = cast(tuple[Layout, ...], get_args(Layout))
 TASK_TITLES: dict[Task, str] = {
     "loss": "loss",
     "gradient": "loss and gradient",
     "softmax": "softmax",
+    "log-softmax": "log-softmax",
+}
+OPTION_TITLES: dict[Option, str] = {
+    "plain": "",
+    "soft-targets": "soft targets",
+    "label-smoothing": "label smoothing",
+    "class-weights": "class weights",
+    "z-loss": "z-loss",
+    "soft-cap": "soft-cap",
+    "temperature": "temperature",
+}
+LAYOUT_TITLES: dict[Layout, str] = {
+    "rows": "",
+    "padded": "padded rows",
+    "strided": "every second column",
+    "fortran": "Fortran order",
 }
 
-SHAPES = ((2048, 32000), (65536, 1000), (1000000, 10))
-QUICK_SHAPES = ((64, 32000), (2048, 1000), (50000, 10))
-SPREAD = 3.0  # the logits' standard deviation: rows that are neither uniform nor decided
-BLOCK = 1 << 20  # logits that the reference widens to float64 at a time
-
-# Relative to the entry and to the largest that a gradient may have, 1 / N. What the peers promise,
-# not what lastlayer does: its own bounds are tested elsewhere.
-TOLERANCE: dict[Dtype, float] = {
-    "float32": 1e-4,
-    "float64": 1e-8,
-    "float16": 3e-2,
-    "bfloat16": 3e-2,
-}
+SMOOTHING = 0.1
+Z_LOSS = 1e-4
+SOFTCAP = 30.0
+TEMPERATURE = 2.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to compute: `task` on random logits of shape (N, C)."""
+    """One thing to compute: `task` on random logits, a row for each thing that is classified."""
 
     rows: int
     classes: int
     dtype: Dtype
     task: Task
+    option: Option = "plain"
+    layout: Layout = "rows"
+    image: tuple[int, ...] = ()  # height and width, where the rows are the pixels of images
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape of the logits: (N, C), or (N, C, H, W) of images."""
+        return (self.rows // math.prod(self.image), self.classes, *self.image)
 
     @property
     def shape(self) -> str:
         """As it is typed: 2048x32000."""
-        return f"{self.rows}x{self.classes}"
+        return "x".join(map(str, self.dims))
+
+    @property
+    def logits_title(self) -> str:
+        """The logits as they are printed, without their dtype: 2048×32000, Fortran order."""
+        layout = LAYOUT_TITLES[self.layout]
+        return "×".join(map(str, self.dims)) + (f", {layout}" if layout else "")
+
+    @property
+    def task_title(self) -> str:
+        """What is computed: loss, soft targets."""
+        return ", ".join(p for p in (TASK_TITLES[self.task], OPTION_TITLES[self.option]) if p)
 
     @property
     def title(self) -> str:
-        """As it is printed: 2048×32000 float32, loss."""
-        return f"{self.rows}×{self.classes} {self.dtype}, {TASK_TITLES[self.task]}"
+        """All of it: 2048×32000 float32, loss."""
+        shape, _, layout = self.logits_title.partition(", ")
+        return ", ".join(p for p in (f"{shape} {self.dtype}", layout, self.task_title) if p)
 
     @property
     def logits_bytes(self) -> int:
         """How much memory the logits take."""
         return self.rows * self.classes * numpy_dtype(self.dtype).itemsize
 
-
-@dataclass(frozen=True)
-class Inputs:
-    """What every contestant is given."""
-
-    case: Case
-    logits: Array  # (N, C)
-    labels: Indices  # (N,)
-    threads: int
+    @property
+    def few_rows(self) -> Case:
+        """The same with a few rows: enough to load what a call needs."""
+        image = tuple(min(side, 8) for side in self.image)
+        return replace(self, rows=math.prod(image) if image else min(self.rows, 64), image=image)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a contestant answered, as NumPy has it."""
-
-    loss: float | None = None
-    array: Array | None = None  # the gradient, or the probabilities (N, C)
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The right answer in float64: the mean loss, some rows of the array, and Σ |entry| of all."""
-
-    loss: float
-    rows: Indices
-    array: Floats  # (len(rows), C)
-    total: float
+def make_case(
+    dims: Sequence[int],
+    dtype: Dtype,
+    task: Task,
+    option: Option = "plain",
+    layout: Layout = "rows",
+) -> Case:
+    """The case of logits of this shape; a ValueError where there is none."""
+    if option != "plain" and task in ("softmax", "log-softmax"):
+        raise ValueError(f"{task} has no {OPTION_TITLES[option]}")
+    batch, classes, *image = dims
+    if image and layout != "rows":
+        raise ValueError(f"images lie in one piece: no layout {layout!r} for them")
+    return Case(batch * math.prod(image), classes, dtype, task, option, layout, tuple(image))
 
 
-def parse_shape(text: str) -> tuple[int, int]:
-    """Rows and classes of "2048x32000"; a ValueError that says how to write them."""
-    match = re.fullmatch(r"\s*(\d+)\s*[xX×*]\s*(\d+)\s*", text)
-    if match is None or min(int(match[1]), int(match[2])) < 1:
-        raise ValueError(f"{text!r} is no shape: write rows x classes, such as 65536x1000")
-    return int(match[1]), int(match[2])
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Rows and classes of "2048x32000", or N, C, H, W; a ValueError that says how to write them."""
+    words = re.split(r"\s*[xX×*]\s*", text.strip())
+    if len(words) not in (2, 4) or not all(re.fullmatch(r"\d*[1-9]\d*", word) for word in words):
+        raise ValueError(
+            f"{text!r} is no shape: write rows x classes, such as 65536x1000, "
+            "or images as 4x21x512x512"
+        )
+    return tuple(map(int, words))
 
 
 def numpy_dtype(name: Dtype) -> np.dtype[Any]:
@@ -108,74 +136,3 @@ def numpy_dtype(name: Dtype) -> np.dtype[Any]:
         raise ValueError("bfloat16 needs ml_dtypes: pip install ml-dtypes") from None
     found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return found
-
-
-def make_inputs(case: Case, threads: int, seed: int = 0) -> Inputs:
-    """Normal logits of standard deviation 3 and uniform labels, the same at every call."""
-    generator = np.random.default_rng(seed)
-    logits = np.empty((case.rows, case.classes), numpy_dtype(case.dtype))
-    for block in _blocks(case):
-        shape = (block.stop - block.start, case.classes)
-        logits[block] = generator.standard_normal(shape, np.float32) * np.float32(SPREAD)
-    labels = generator.integers(case.classes, size=case.rows, dtype=np.int64)
-    return Inputs(case, logits, labels, threads)
-
-
-def expected(inputs: Inputs) -> Expected:
-    """The reference's answer, a block of rows at a time."""
-    case, n = inputs.case, inputs.case.rows
-    picked = np.unique(np.linspace(0, n - 1, 64).astype(np.int64))
-    kept, losses, total = [], 0.0, 0.0
-    for block in _blocks(case):
-        z = inputs.logits[block].astype(np.float64)
-        array = reference.softmax(z)
-        if case.task != "softmax":
-            labels = inputs.labels[block, None]
-            losses -= float(np.take_along_axis(reference.log_softmax(z), labels, -1).sum())
-            array -= reference.one_hot(labels[:, 0], case.classes)
-            array /= n
-        total += float(np.abs(array).sum())
-        here = picked[(picked >= block.start) & (picked < block.stop)]
-        kept.append(array[here - block.start])
-    return Expected(losses / n, picked, np.concatenate(kept), total)
-
-
-def fault(outcome: Outcome, right: Expected, case: Case) -> str | None:
-    """What is wrong with an answer, in a few words; None where it is right within the tolerance."""
-    tolerance = TOLERANCE[case.dtype]
-    if case.task != "softmax":
-        if outcome.loss is None:
-            return "it returned no loss"
-        if not abs(outcome.loss - right.loss) <= tolerance * right.loss:
-            return f"its loss is {outcome.loss:.6g}, and {right.loss:.6g} is right"
-    if case.task == "loss":
-        return None
-    array, name = outcome.array, "gradient" if case.task == "gradient" else "probabilities"
-    if array is None or array.shape != (case.rows, case.classes):
-        return f"its {name} have shape {None if array is None else array.shape}"
-    largest = 1 / case.rows if case.task == "gradient" else 1.0
-    tiny = _tiny(case.dtype)
-    error = np.abs(array[right.rows].astype(np.float64) - right.array)
-    allowed = tolerance * (np.abs(right.array) + largest) + tiny
-    if not (error <= allowed).all():
-        row, column = np.argwhere(~(error <= allowed))[0]
-        found = float(array[right.rows[row], column])
-        return (
-            f"its {name} at row {right.rows[row]}, class {column} is {found:.6g}, "
-            f"and {right.array[row, column]:.6g} is right"
-        )
-    total = sum(float(np.abs(array[b].astype(np.float64)).sum()) for b in _blocks(case))
-    if not abs(total - right.total) <= tolerance * right.total + tiny * array.size:
-        return f"the sum of its |{name}| is {total:.6g}, and {right.total:.6g} is right"
-    return None
-
-
-def _blocks(case: Case) -> Iterator[slice]:
-    step = max(1, BLOCK // case.classes)
-    for start in range(0, case.rows, step):
-        yield slice(start, min(start + step, case.rows))
-
-
-def _tiny(dtype: Dtype) -> float:
-    """The smallest number above 0: what an entry that underflows may be off by."""
-    return {"float16": 2.0**-24, "bfloat16": 2.0**-133}.get(dtype, 0.0)

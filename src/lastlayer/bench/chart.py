@@ -1,45 +1,28 @@
-"""The chart: GB of logits a second, a panel a case, the limit of memory as a line."""
+"""The bars: GB of logits a second, a panel a case, the limit of memory as a line."""
 
 from __future__ import annotations
 
-import io
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from lastlayer.bench.results import Entry, Report, Row, gigabytes
+from lastlayer.bench.figure import COLOURS, FAINT, WIDTH, Kind, as_bytes, canvas, style
+from lastlayer.bench.results import Entry, Row, gigabytes
 
-WIDTH = 9.0  # inches: 900 pixels of a README
-# Okabe and Ito's colours, told apart by every eye; lastlayer's also by weight.
-COLOURS = {
-    "lastlayer": "#0072B2",
-    "lastlayer-out": "#56B4E9",
-    "peer": "#B3B3B3",
-    "limit": "#D55E00",
-}
-INK, FAINT = "#222222", "#6B6B6B"
+PEER = "#B3B3B3"
+MOST = 16  # panels
 BAR, HEAD = 0.235, 0.62  # inches a bar, and of title and axis a panel
+NAMES = 1.26  # inches of the names of the bars
 
 
-def draw(report: Report, kind: Literal["svg", "png"]) -> bytes:
-    """The chart of a report as the bytes of an SVG or PNG file, the same for the same report."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    grid = _grid(report)
+def draw(entries: Sequence[Entry], place: str, kind: Kind) -> bytes:
+    """The chart of some cases as the bytes of an SVG or PNG file."""
+    grid = _grid(entries)
     tallest = [max(len(_bars(entry)) for entry in line if entry) for line in grid]
     heights = [HEAD + BAR * bars for bars in tallest]
     top, foot = 0.42, 0.36
     total = sum(heights) + top + foot
-    style = {
-        "font.family": "DejaVu Sans",
-        "font.size": 8,
-        "svg.hashsalt": "lastlayer",
-        "text.color": INK,
-        "axes.edgecolor": "#BBBBBB",
-    }
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(WIDTH, total), facecolor="white")
-        FigureCanvasAgg(figure)
+    with style():
+        figure = canvas(total)
         columns = max(len(line) for line in grid)
         left, right, gap = 1.38, 0.12, 1.55
         width = (WIDTH - left - right - gap * (columns - 1)) / columns
@@ -62,30 +45,30 @@ def draw(report: Report, kind: Literal["svg", "png"]) -> bytes:
             1 - right / WIDTH, 1 - 0.24 / total, "dashed: the limit of memory, measured in turn",
             size=8, color=COLOURS["limit"], ha="right", va="center",
         )  # fmt: skip
-        figure.text(0.12 / WIDTH, 0.16 / total, report.place, size=7.5, color=FAINT, va="center")
-        buffer = io.BytesIO()
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, dpi=200, facecolor="white", metadata=metadata)
-    return buffer.getvalue()
+        figure.text(0.12 / WIDTH, 0.16 / total, place, size=7.5, color=FAINT, va="center")
+        return as_bytes(figure, kind)
 
 
-def _grid(report: Report) -> list[list[Entry | None]]:
-    """Shapes downwards, tasks across; a single task fills the line with shapes."""
-    entries = report.entries
-    tasks = list(dict.fromkeys(e.measured.case.task for e in entries))
-    shapes = list(dict.fromkeys((e.measured.case.shape, e.measured.case.dtype) for e in entries))
-    found = {
-        (e.measured.case.shape, e.measured.case.dtype, e.measured.case.task): e for e in entries
-    }
+def _grid(entries: Sequence[Entry]) -> list[list[Entry | None]]:
+    """Logits downwards, tasks across; a single task fills the line with logits."""
+    tasks = list(dict.fromkeys(e.measured.case.task_title for e in entries))
+    logits = list(dict.fromkeys(_logits(e) for e in entries))
+    found = {(*_logits(e), e.measured.case.task_title): e for e in entries}
     if len(tasks) == 1:
         line: list[Entry | None] = [*entries]
         line += [None] * (len(line) % 2 if len(line) > 1 else 0)
         return [line[start : start + 2] for start in range(0, len(line), 2)]
-    return [
-        [found.get((*shape, task)) for task in tasks[start : start + 2]]
-        for shape in shapes
+    lines = [
+        [found.get((*which, task)) for task in tasks[start : start + 2]]
+        for which in logits
         for start in range(0, len(tasks), 2)
     ]
+    return [line for line in lines if any(line)]
+
+
+def _logits(entry: Entry) -> tuple[str, str]:
+    case = entry.measured.case
+    return case.logits_title, case.dtype
 
 
 def _bars(entry: Entry) -> list[Row]:
@@ -99,8 +82,10 @@ def _panel(axes: Any, entry: Entry, inches: float) -> None:
     limit = entry.limit_gigabytes
     longest = max(limit, *(row.gigabytes for row in rows))
     for place, row in enumerate(rows):
-        colour = COLOURS.get(row.timing.contestant.key, COLOURS["peer"])
         ours = row.kind == "lastlayer"
+        colour = COLOURS["lastlayer-out"] if ours else PEER
+        if row.timing.contestant.key == "lastlayer":
+            colour = COLOURS["lastlayer"]
         axes.barh(place, row.gigabytes, height=0.72, color=colour, zorder=2)
         axes.text(
             row.gigabytes + longest * 0.012, place, gigabytes(row.gigabytes),
@@ -126,9 +111,10 @@ def _panel(axes: Any, entry: Entry, inches: float) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.annotate(
-        case.title, (0, 1), xycoords="axes fraction", xytext=(0, 15), textcoords="offset points",
-        ha="left", va="bottom", size=9, weight="bold",
+    axes.annotate(  # from where the names of the bars begin: a long one needs the room
+        case.title, (0, 1), xycoords="axes fraction", xytext=(-NAMES * 72, 15),
+        textcoords="offset points", ha="left", va="bottom",
+        size=min(9.0, 9 * 48 / len(case.title)), weight="bold",
     )  # fmt: skip
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 import lastlayer as ll
-from lastlayer.bench.cases import TASKS, Inputs, Outcome, Task
+from lastlayer.bench.answers import Outcome, option_arguments
+from lastlayer.bench.cases import OPTIONS, TASKS, Option, Task
+from lastlayer.bench.inputs import Inputs
 from lastlayer.contract import Array
 
+THREADS = "LASTLAYER_NUM_THREADS"
 SERIAL = 1 << 18  # bytes below which a second thread costs the limits more than it reads
 
 
@@ -28,6 +33,7 @@ class Prepared:
     settings: str
     call: Callable[[], Any]  # what is timed: it allocates its results as it does for its users
     outcome: Callable[[Any], Outcome | None]  # NumPy's view of what `call` gave, not timed
+    restore: Callable[[], None] | None = None  # what `call` overwrites, before a turn, not timed
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Contestant:
     title: str  # as it is printed
     prepare: Callable[[Inputs], Prepared]
     tasks: tuple[Task, ...] = TASKS
-    kind: Literal["lastlayer", "peer", "limit"] = "peer"
+    options: tuple[Option, ...] = OPTIONS
+    images: bool = True  # whether it takes the class axis where images have it
+    kind: Literal["lastlayer", "threads", "peer", "limit"] = "peer"  # threads: lastlayer on fewer
     compiles: bool = False  # for one shape, at the first call
 
 
@@ -48,7 +56,7 @@ def as_outcome(task: Task) -> Callable[[Any], Outcome]:
     def outcome(result: Any) -> Outcome:
         if task == "loss":
             return Outcome(loss=float(result))
-        if task == "softmax":
+        if task in ("softmax", "log-softmax"):
             return Outcome(array=np.asarray(result))
         loss, gradient = result
         return Outcome(loss=float(loss), array=np.asarray(gradient))
@@ -65,36 +73,78 @@ def threads_text(threads: int) -> str:
 
 
 def _lastlayer(inputs: Inputs) -> Prepared:
-    logits, labels, task = inputs.logits, inputs.labels, inputs.case.task
-    calls: dict[Task, Callable[[], Any]] = {
-        "loss": lambda: ll.cross_entropy(logits, labels),
-        "gradient": lambda: ll.cross_entropy_with_grad(logits, labels),
-        "softmax": lambda: ll.softmax(logits),
-    }
-    fresh = "" if task == "loss" else ", a new array each call"
-    settings = f"lastlayer {ll.__version__}, {threads_text(inputs.threads)}{fresh}"
-    return Prepared(settings, calls[task], as_outcome(task))
+    fresh = "" if inputs.case.task == "loss" else ", a new array each call"
+    return Prepared(
+        _settings(inputs) + fresh,
+        _call(inputs, inputs.logits, None),
+        as_outcome(inputs.case.task),
+    )
 
 
 def _lastlayer_out(inputs: Inputs) -> Prepared:
-    logits, labels, task = inputs.logits, inputs.labels, inputs.case.task
-    out = np.zeros_like(logits)
+    out = np.zeros_like(inputs.logits)
     out.fill(1)  # zeros alone are not yet memory
+    return Prepared(
+        _settings(inputs) + ", into the same array",
+        _call(inputs, inputs.logits, out),
+        as_outcome(inputs.case.task),
+    )
+
+
+def _lastlayer_in_place(inputs: Inputs) -> Prepared:
+    logits = inputs.logits.copy(order="K")
+    return Prepared(
+        _settings(inputs) + ", into the logits themselves",
+        _call(inputs, logits, logits),
+        as_outcome(inputs.case.task),
+        restore=lambda: np.copyto(logits, inputs.logits),
+    )
+
+
+def _call(inputs: Inputs, logits: Array, out: Array | None) -> Callable[[], Any]:
+    labels = inputs.labels if inputs.targets is None else inputs.targets
+    options = option_arguments(inputs)
     calls: dict[Task, Callable[[], Any]] = {
-        "gradient": lambda: ll.cross_entropy_with_grad(logits, labels, out=out),
-        "softmax": lambda: ll.softmax(logits, out=out),
+        "loss": lambda: ll.cross_entropy(logits, labels, axis=1, **options),
+        "gradient": lambda: ll.cross_entropy_with_grad(logits, labels, axis=1, out=out, **options),
+        "softmax": lambda: ll.softmax(logits, axis=1, out=out),
+        "log-softmax": lambda: ll.log_softmax(logits, axis=1, out=out),
     }
-    settings = f"lastlayer {ll.__version__}, {threads_text(inputs.threads)}, into the same array"
-    return Prepared(settings, calls[task], as_outcome(task))
+    return calls[inputs.case.task]
 
 
+def _settings(inputs: Inputs) -> str:
+    return f"lastlayer {ll.__version__}, {threads_text(inputs.threads)}"
+
+
+def on_threads(threads: int) -> Contestant:
+    """lastlayer on fewer threads than the others."""
+
+    def prepare(inputs: Inputs) -> Prepared:
+        inner = _lastlayer(replace(inputs, threads=threads))
+
+        def call() -> Any:
+            before, os.environ[THREADS] = os.environ.get(THREADS, ""), str(threads)
+            try:
+                return inner.call()
+            finally:
+                os.environ[THREADS] = before
+
+        return replace(inner, call=call)
+
+    title = f"lastlayer, {threads_text(threads)}"
+    return Contestant(f"lastlayer-{threads}", title, prepare, kind="threads")
+
+
+WRITING: tuple[Task, ...] = ("gradient", "softmax", "log-softmax")
 LASTLAYER = (
     Contestant("lastlayer", "lastlayer", _lastlayer, kind="lastlayer"),
+    Contestant("lastlayer-out", "lastlayer, out=", _lastlayer_out, tasks=WRITING, kind="lastlayer"),
     Contestant(
-        "lastlayer-out",
-        "lastlayer, out=",
-        _lastlayer_out,
-        tasks=("gradient", "softmax"),
+        "lastlayer-in-place",
+        "lastlayer, in place",
+        _lastlayer_in_place,
+        tasks=("softmax", "log-softmax"),
         kind="lastlayer",
     ),
 )
@@ -104,33 +154,45 @@ LASTLAYER = (
 
 
 def _read(inputs: Inputs) -> Prepared:
-    # Halves as the integers they are stored in: NumPy's maximum of floats of two bytes is slow,
-    # and what counts here is that every byte is fetched.
-    source = _as_words(inputs.logits)
-    call = _by_rows(lambda rows: source[rows].max(), inputs)
+    sources = _in_one_piece(inputs)
+    call = _by_parts(lambda part: [source[part].max() for source in sources], inputs)
     settings = f"logits.max(), {threads_text(inputs.threads)}"
     return Prepared(settings, call, lambda _: None)
 
 
 def _copy(inputs: Inputs) -> Prepared:
-    source = _as_words(inputs.logits)
+    source, *others = _in_one_piece(inputs)
     target = np.empty_like(source)
     target.fill(1)
-    call = _by_rows(lambda rows: np.copyto(target[rows], source[rows]), inputs)
+
+    def work(part: slice) -> None:
+        np.copyto(target[part], source[part])
+        for other in others:
+            other[part].max()
+
     settings = f"np.copyto, {threads_text(inputs.threads)}, into the same array"
-    return Prepared(settings, call, lambda _: None)
+    return Prepared(settings, _by_parts(work, inputs), lambda _: None)
 
 
-def _as_words(array: Array) -> Array:
-    return array.view(np.uint16) if array.dtype.itemsize == 2 else array
+def _in_one_piece(inputs: Inputs) -> list[Array]:
+    """The logits, and soft targets too, flat: as many bytes as a case has, lying together.
+
+    Halves as the integers they are stored in: NumPy's maximum of floats of two bytes is slow, and
+    what counts here is that every byte is fetched.
+    """
+    found = []
+    for array in (inputs.logits, inputs.targets):
+        if array is not None:
+            flat = array.reshape(-1, order="F" if inputs.case.layout == "fortran" else "C")
+            found.append(flat.view(np.uint16) if flat.dtype.itemsize == 2 else flat)
+    return found
 
 
-def _by_rows(work: Callable[[slice], Any], inputs: Inputs) -> Callable[[], None]:
-    """`work` on as many equal ranges of rows as there are threads, at once: NumPy frees the GIL."""
-    rows, parts = inputs.case.rows, min(inputs.threads, inputs.case.rows)
-    if inputs.logits.nbytes < SERIAL:
-        parts = 1
-    bounds = [rows * part // parts for part in range(parts + 1)]
+def _by_parts(work: Callable[[slice], Any], inputs: Inputs) -> Callable[[], None]:
+    """`work` on as many equal ranges as there are threads, at once: NumPy frees the GIL."""
+    size = math.prod(inputs.case.dims)
+    parts = inputs.threads if inputs.logits.nbytes >= SERIAL else 1
+    bounds = [size * part // parts for part in range(parts + 1)]
     first, *others = [slice(a, b) for a, b in itertools.pairwise(bounds)]
     if not others:
         return lambda: work(first)

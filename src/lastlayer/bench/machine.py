@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,6 +25,23 @@ def describe() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
+
+
+def taken_by_others(seconds: float = 0.3) -> float:
+    """Cores that other programs keep busy while this one sleeps; 0 where Linux doesn't tell."""
+    before = _busy_seconds()
+    time.sleep(seconds)
+    return max(0.0, _busy_seconds() - before) / seconds
+
+
+def _busy_seconds() -> float:
+    """Of all cores since the start: user, nice, system, interrupts."""
+    try:
+        words = Path("/proc/stat").read_text().splitlines()[0].split()
+    except (OSError, IndexError):
+        return 0.0
+    user, nice, system, _idle, _wait, *interrupts = map(int, words[1:8])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Takes the times: every contestant once a round, in an order that changes, in one process."""
+"""Takes the times: the contestants in turns, in an order that changes, in one process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.bench import cases
-from lastlayer.bench.cases import Case, Expected, Inputs
+from lastlayer.bench import answers
+from lastlayer.bench.answers import Expected
+from lastlayer.bench.cases import OPTION_TITLES, Case
 from lastlayer.bench.contestants import LASTLAYER, LIMITS, Contestant, NotAvailableError, Prepared
+from lastlayer.bench.inputs import Inputs, make_inputs
 from lastlayer.bench.peers import PEERS
 
 PAUSE = 0.03  # seconds before a turn: OpenMP's idle threads spin that long, and would take part
 TURN = 0.01  # seconds: what is faster than that is called several times a turn
-FEWEST, MOST = 5, 100  # rounds, where the seconds decide
-Progress = Callable[[str, int, int], None]  # what is done, rounds done, rounds to do
+FEWEST, MOST = 3, 100  # turns of a contestant, where the seconds decide
+Progress = Callable[[str, int, int], None]  # what is done, turns done, turns to do
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Timing:
 
     contestant: Contestant
     settings: str
-    samples: tuple[float, ...]  # one a round
+    samples: tuple[float, ...]  # one a turn
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
@@ -61,13 +63,15 @@ class Measured:
         return next((t for t in self.timings if t.contestant.key == key), None)
 
 
-def contestants(peers: Sequence[str] = ()) -> tuple[Contestant, ...]:
-    """lastlayer, the peers of these names (all where none is named) and the limits."""
+def contestants(peers: Sequence[str] = (), without: Sequence[str] = ()) -> tuple[Contestant, ...]:
+    """lastlayer, the peers of these names (where none is named, all but `without`), the limits."""
     known = {peer.key: peer for peer in PEERS}
     for name in peers:
         if name not in known:
             raise ValueError(f"{name!r} is no peer: choose from {', '.join(known)}")
-    chosen = [peer for peer in PEERS if not peers or peer.key in peers]
+    chosen = [
+        peer for key, peer in known.items() if (key in peers if peers else key not in without)
+    ]
     return (*LASTLAYER, *chosen, *LIMITS)
 
 
@@ -122,11 +126,12 @@ def measure(
     threads : int
         For each of them.
     rounds : int, optional
-        How many times each has its turn. By default as many as fill `seconds`, at least 5.
+        How many turns each has. By default each has as many as fill its share of `seconds`, at
+        least 3.
     seconds : float, default 20
         For the whole case, warm-up not counted.
     progress : callable
-        Called with what is being done, and how many rounds of how many are done.
+        Called with what is being done, and how many turns of how many are done.
 
     Returns
     -------
@@ -138,9 +143,10 @@ def measure(
         lastlayer itself, or a limit, fails or is wrong. A peer that does is left out, with why.
     """
     progress("inputs", 0, 0)
-    inputs = cases.make_inputs(case, threads)
-    right = cases.expected(inputs)
-    ready: list[tuple[Contestant, Prepared, int]] = []
+    inputs = make_inputs(case, threads)
+    right = answers.expected(case)
+    ready: list[tuple[Contestant, Prepared]] = []
+    lengths: list[tuple[int, float]] = []  # of a turn: calls, and seconds
     left_out: list[tuple[Contestant, str]] = []
     for contestant in takers:
         if case.task not in contestant.tasks:
@@ -148,34 +154,36 @@ def measure(
         progress(f"warming up {contestant.title}", 0, 0)
         try:
             prepared = prepare(contestant, inputs)
-            calls = _warm_up(prepared, right, case)
+            length = _warm_up(prepared, right, case)
         except NotAvailableError as reason:
             if contestant.kind != "peer":
                 raise RuntimeError(f"{contestant.title}, {case.title}: {reason}") from reason
             left_out.append((contestant, str(reason)))
         else:
-            ready.append((contestant, prepared, calls))
+            ready.append((contestant, prepared))
+            lengths.append(length)
 
-    if rounds is None:
-        rounds = _rounds_for(seconds, [(prepared, calls) for _, prepared, calls in ready])
+    share = seconds / max(1, len(ready))
+    turns = [rounds or max(FEWEST, min(MOST, int(share / long))) for _, long in lengths]
     samples: list[list[float]] = [[] for _ in ready]
-    shuffle = random.Random(0)
-    for number in range(rounds):
-        progress("timing", number, rounds)
-        for turn in shuffle.sample(range(len(ready)), len(ready)):
-            _, prepared, calls = ready[turn]
-            time.sleep(PAUSE)
-            samples[turn].append(_time(prepared.call, calls))
-    progress("timing", rounds, rounds)
+    for number, who in enumerate(_order(turns)):
+        progress("timing", number, sum(turns))
+        samples[who].append(_turn(ready[who][1], lengths[who][0]))
+    progress("timing", sum(turns), sum(turns))
     timings = [
         Timing(contestant, prepared.settings, tuple(times))
-        for (contestant, prepared, _), times in zip(ready, samples, strict=True)
+        for (contestant, prepared), times in zip(ready, samples, strict=True)
     ]
     return Measured(case, tuple(timings), tuple(left_out))
 
 
 def prepare(contestant: Contestant, inputs: Inputs) -> Prepared:
     """A contestant with these inputs; whatever fails becomes a NotAvailableError in one line."""
+    case = inputs.case
+    if case.option not in contestant.options:
+        raise NotAvailableError(f"it has no {OPTION_TITLES[case.option]} of its own")
+    if case.image and not contestant.images:
+        raise NotAvailableError("it would have to copy images so that the class axis is the last")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -195,6 +203,8 @@ def warm(prepared: Prepared, calls: int = 2) -> Any:
             warnings.simplefilter("ignore")
             for _ in range(calls - 1):
                 prepared.call()
+            if prepared.restore:
+                prepared.restore()
             return prepared.call()
     except Exception as error:  # as above
         raise NotAvailableError(f"not available: {one_line(error)}") from error
@@ -207,19 +217,42 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:160]}".rstrip(": ")
 
 
-def _warm_up(prepared: Prepared, right: Expected, case: Case) -> int:
-    """Checks the answer; how many calls make a turn."""
+def _warm_up(prepared: Prepared, right: Expected, case: Case) -> tuple[int, float]:
+    """Checks the answer; how many calls make a turn, and about how long the turn takes."""
     outcome = prepared.outcome(warm(prepared))
-    wrong = cases.fault(outcome, right, case) if outcome is not None else None
+    wrong = answers.fault(outcome, right, case) if outcome is not None else None
     if wrong:
         raise NotAvailableError(f"wrong: {wrong}")
-    once = _time(prepared.call, 1)
-    return max(1, math.ceil(TURN / max(once, 1e-7))) if once < TURN else 1
+    once = max(_time(prepared.call, 1), 1e-7)
+    calls = max(1, math.ceil(TURN / once)) if once < TURN else 1
+    return calls, once * (calls + 1) + PAUSE
 
 
-def _rounds_for(seconds: float, ready: Sequence[tuple[Prepared, int]]) -> int:
-    a_round = sum(_time(prepared.call, calls) * calls + PAUSE for prepared, calls in ready)
-    return max(FEWEST, min(MOST, int(seconds / max(a_round, 1e-6))))
+def _order(turns: Sequence[int], seed: int = 0) -> list[int]:
+    """Whose turn it is: as many each as it has, all spread over the whole time, shuffled.
+
+    Turn t of n falls on a random moment of the t-th of n equal parts of the time, so that a slow
+    contestant with few turns meets the same minutes as the others.
+    """
+    generator = random.Random(seed)
+    moments = [
+        ((turn + generator.random()) / count, who)
+        for who, count in enumerate(turns)
+        for turn in range(count)
+    ]
+    return [who for _, who in sorted(moments)]
+
+
+def _turn(prepared: Prepared, calls: int) -> float:
+    """Silence, a call that isn't timed, and those that are: seconds a call.
+
+    After the silence caches and threads are cold, and they aren't where users call in a loop.
+    """
+    if prepared.restore:
+        prepared.restore()
+    time.sleep(PAUSE)
+    prepared.call()
+    return _time(prepared.call, calls)
 
 
 def _time(call: Callable[[], Any], calls: int) -> float:

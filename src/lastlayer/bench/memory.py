@@ -1,8 +1,8 @@
 """The most memory a contestant takes beyond its inputs, measured in a process of its own.
 
-``python -m lastlayer.bench.memory torch 2048x32000 float32 gradient 2`` builds the inputs, calls
-the contestant once on a few rows so that its libraries are loaded, resets the peak, calls it once
-on all rows and prints ``{"bytes": ...}``: how far the peak went above what was held before. A
+``python -m lastlayer.bench.memory torch 2 CASE``, the case as JSON, builds the inputs, calls the
+contestant once on a few rows so that its libraries are loaded, resets the peak, calls it once on
+all rows and prints ``{"bytes": ...}``: how far the peak went above what was held before. A
 contestant that compiles for one shape is called on all rows beforehand, so that its compiler
 isn't what is measured. Memory that a contestant was given (its inputs, an `out` array) is not
 counted, memory that it returns is.
@@ -18,16 +18,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from lastlayer.bench import cases, measure
-from lastlayer.bench.cases import Case, Dtype, Inputs, Task
+from lastlayer.bench import measure
+from lastlayer.bench.cases import Case
 from lastlayer.bench.contestants import LASTLAYER, LIMITS, Contestant, NotAvailableError
+from lastlayer.bench.inputs import Inputs, make_inputs
 from lastlayer.bench.peers import PEERS
 
-WARM_ROWS = 64
 TIMEOUT = 900  # seconds
 # The C library otherwise keeps freed blocks of up to 32 MB, and a later one is taken from them
 # without the process growing.
@@ -36,7 +36,7 @@ EXACT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17), "MALLOC_ARENA_MAX": "1"}
 
 def peak_bytes(contestant: Contestant, case: Case, threads: int) -> int | None:
     """Runs this module for one contestant; None where the platform, or the contestant, can't."""
-    words = [contestant.key, case.shape, case.dtype, case.task, str(threads)]
+    words = [contestant.key, str(threads), json.dumps(asdict(case))]
     try:
         run = subprocess.run(
             [sys.executable, "-m", "lastlayer.bench.memory", *words],
@@ -54,14 +54,8 @@ def peak_bytes(contestant: Contestant, case: Case, threads: int) -> int | None:
 
 def growth(contestant: Contestant, inputs: Inputs) -> int | None:
     """How far one call raises the peak of this process above what it holds before, in bytes."""
-    few = min(WARM_ROWS, inputs.case.rows)
-    tiny = replace(
-        inputs,
-        case=replace(inputs.case, rows=few),
-        logits=inputs.logits[:few].copy(),
-        labels=inputs.labels[:few].copy(),
-    )
-    measure.warm(measure.prepare(contestant, tiny))
+    few = make_inputs(inputs.case.few_rows, inputs.threads)
+    measure.warm(measure.prepare(contestant, few))
     prepared = measure.prepare(contestant, inputs)
     if contestant.compiles:
         measure.warm(prepared)
@@ -113,13 +107,13 @@ def _status(name: str) -> int | None:
 
 
 def main(words: Sequence[str]) -> None:
-    """One contestant, a shape, a dtype, a task and the threads: prints one line of JSON."""
-    key, shape, dtype, task, threads = words
+    """One contestant, the threads and a case: prints one line of JSON."""
+    key, threads, text = words
     contestant = next(c for c in (*LASTLAYER, *PEERS, *LIMITS) if c.key == key)
-    rows, classes = cases.parse_shape(shape)
-    case = Case(rows, classes, cast(Dtype, dtype), cast(Task, task))
+    fields = json.loads(text)
+    case = Case(**fields | {"image": tuple(fields["image"])})
     with measure.use_threads(int(threads)):
-        inputs = cases.make_inputs(case, int(threads))
+        inputs = make_inputs(case, int(threads))
         try:
             taken = growth(contestant, inputs) if case.task in contestant.tasks else None
         except NotAvailableError:

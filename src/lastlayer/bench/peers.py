@@ -1,4 +1,7 @@
-"""The peers, each as its own users call it and at its best setting, which it states."""
+"""The peers, each as its own users call it and at its best setting, which it states.
+
+A new one is a function from Inputs to Prepared and an entry in PEERS.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.bench.cases import Case, Inputs, Task
-from lastlayer.bench.contestants import (
-    Contestant,
-    NotAvailableError,
-    Prepared,
-    as_outcome,
-    threads_text,
-)
+from lastlayer.bench.cases import Case, Option, Task
+from lastlayer.bench.contestants import Contestant, Prepared, as_outcome, threads_text
+from lastlayer.bench.frameworks import jax_jit, torch_compile, torch_eager
+from lastlayer.bench.inputs import Inputs
 from lastlayer.contract import Array
 
 
@@ -50,6 +49,13 @@ def _numpy(inputs: Inputs) -> Prepared:
         p /= p.sum(axis=1, keepdims=True)
         return p.astype(logits.dtype, copy=False)
 
+    def log_softmax() -> Array:
+        z = _wide(logits)
+        z = z - z.max(axis=1, keepdims=True)
+        z -= np.log(np.exp(z).sum(axis=1, keepdims=True))
+        log_p: Array = z.astype(logits.dtype, copy=False)
+        return log_p
+
     def gradient() -> tuple[Any, Array]:
         z = _wide(logits)
         z = z - z.max(axis=1, keepdims=True)
@@ -61,7 +67,12 @@ def _numpy(inputs: Inputs) -> Prepared:
         p /= case.rows
         return value, p.astype(logits.dtype, copy=False)
 
-    calls: dict[Task, Callable[[], Any]] = {"loss": loss, "gradient": gradient, "softmax": softmax}
+    calls: dict[Task, Callable[[], Any]] = {
+        "loss": loss,
+        "gradient": gradient,
+        "softmax": softmax,
+        "log-softmax": log_softmax,
+    }
     settings = f"numpy {np.__version__}, the textbook's lines, 1 thread{_widened(case)}"
     return Prepared(settings, calls[case.task], as_outcome(case.task))
 
@@ -81,6 +92,10 @@ def _scipy(inputs: Inputs) -> Prepared:
         p: Array = special.softmax(_wide(logits), axis=1)
         return p.astype(logits.dtype, copy=False)
 
+    def log_softmax() -> Array:
+        log_p: Array = special.log_softmax(_wide(logits), axis=1)
+        return log_p.astype(logits.dtype, copy=False)
+
     def gradient() -> tuple[Any, Array]:
         log_p = special.log_softmax(_wide(logits), axis=1)
         value = -log_p[rows, labels].mean()
@@ -93,8 +108,14 @@ def _scipy(inputs: Inputs) -> Prepared:
         "loss": "special.log_softmax",
         "gradient": "special.log_softmax, then exp and − one-hot in place",
         "softmax": "special.softmax",
+        "log-softmax": "special.log_softmax",
     }[case.task]
-    calls: dict[Task, Callable[[], Any]] = {"loss": loss, "gradient": gradient, "softmax": softmax}
+    calls: dict[Task, Callable[[], Any]] = {
+        "loss": loss,
+        "gradient": gradient,
+        "softmax": softmax,
+        "log-softmax": log_softmax,
+    }
     settings = f"scipy {version('scipy')}, {how}, 1 thread{_widened(case)}"
     return Prepared(settings, calls[case.task], as_outcome(case.task))
 
@@ -149,127 +170,19 @@ def _sklearn_inner(inputs: Inputs) -> Prepared:
     return Prepared(settings, loss if case.task == "loss" else gradient, as_outcome(case.task))
 
 
-# --------------------------------------------------------------------------- PyTorch
-
-
-def _torch_inputs(inputs: Inputs) -> tuple[Any, Any, Any]:
-    torch = importlib.import_module("torch")
-    torch.set_num_threads(inputs.threads)
-    if inputs.case.dtype == "bfloat16":
-        logits = torch.from_numpy(inputs.logits.view(np.uint16)).view(torch.bfloat16)
-    else:
-        logits = torch.from_numpy(inputs.logits)  # the same memory
-    return torch, logits, torch.from_numpy(inputs.labels)
-
-
-def _torch_calls(
-    torch: Any, logits: Any, labels: Any, task: Task, wrap: Callable[[Any], Any]
-) -> Prepared:
-    cross_entropy = wrap(torch.nn.functional.cross_entropy)
-    probabilities = wrap(lambda x: torch.nn.functional.softmax(x, dim=1))
-
-    def loss() -> Any:
-        with torch.no_grad():
-            return cross_entropy(logits, labels)
-
-    def softmax() -> Any:
-        with torch.no_grad():
-            return probabilities(logits)
-
-    def gradient() -> tuple[Any, Any]:
-        logits.grad = None
-        value = cross_entropy(logits, labels)
-        value.backward()
-        slope, logits.grad = logits.grad, None
-        return value.detach(), slope
-
-    if task == "gradient":
-        logits.requires_grad_(True)
-    read = as_outcome(task)
-
-    def outcome(result: Any) -> Any:
-        if isinstance(result, tuple):
-            return read((result[0].float(), _to_numpy(torch, result[1])))
-        return read(_to_numpy(torch, result))
-
-    calls: dict[Task, Callable[[], Any]] = {"loss": loss, "gradient": gradient, "softmax": softmax}
-    return Prepared("", calls[task], outcome)
-
-
-def _to_numpy(torch: Any, tensor: Any) -> Array:
-    wide = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-    array: Array = wide.numpy()
-    return array
-
-
-def _torch_settings(torch: Any, inputs: Inputs, how: str) -> str:
-    fresh = ", a new .grad each call" if inputs.case.task == "gradient" else ""
-    return f"torch {torch.__version__}, {how}, {threads_text(inputs.threads)}{fresh}"
-
-
-def _torch_eager(inputs: Inputs) -> Prepared:
-    torch, logits, labels = _torch_inputs(inputs)
-    prepared = _torch_calls(torch, logits, labels, inputs.case.task, lambda f: f)
-    settings = _torch_settings(torch, inputs, "eager")
-    return Prepared(settings, prepared.call, prepared.outcome)
-
-
-def _torch_compile(inputs: Inputs) -> Prepared:
-    torch, logits, labels = _torch_inputs(inputs)
-    torch._dynamo.reset()  # the shapes before this one
-
-    def compiled(function: Any) -> Any:
-        return torch.compile(function, fullgraph=True, dynamic=False)
-
-    prepared = _torch_calls(torch, logits, labels, inputs.case.task, compiled)
-    settings = _torch_settings(torch, inputs, "torch.compile for this shape, compiling not counted")
-    return Prepared(settings, prepared.call, prepared.outcome)
-
-
-# --------------------------------------------------------------------------- JAX
-
-
-def _jax(inputs: Inputs) -> Prepared:
-    jax, case = importlib.import_module("jax"), inputs.case
-    jnp = jax.numpy
-    try:
-        cpu = jax.devices("cpu")[0]
-    except RuntimeError as error:
-        raise NotAvailableError(f"JAX has no CPU device: {error}") from None
-
-    jax.config.update("jax_enable_x64", case.dtype == "float64")  # else it computes in float32
-    logits = jax.device_put(inputs.logits, cpu)
-    labels = jax.device_put(inputs.labels.astype(np.int32), cpu)
-
-    def mean_loss(x: Any, y: Any) -> Any:  # optax.softmax_cross_entropy_with_integer_labels
-        picked = jnp.take_along_axis(x, y[:, None], axis=1)[:, 0]
-        return (jax.nn.logsumexp(x, axis=1) - picked).mean()
-
-    functions: dict[Task, Any] = {
-        "loss": mean_loss,
-        "gradient": jax.value_and_grad(mean_loss),
-        "softmax": lambda x, _: jax.nn.softmax(x, axis=1),
-    }
-    function = jax.jit(functions[case.task])
-
-    def call() -> Any:
-        return jax.block_until_ready(function(logits, labels))
-
-    settings = (
-        f"jax {jax.__version__}, jit on the CPU, compiling not counted, "
-        f"{threads_text(inputs.threads)}"
-    )
-    return Prepared(settings, call, as_outcome(case.task))
-
-
+PLAIN: tuple[Option, ...] = ("plain",)
 PEERS = (
-    Contestant("numpy", "NumPy", _numpy),
-    Contestant("scipy", "SciPy", _scipy),
-    Contestant("scikit-learn", "scikit-learn", _sklearn, tasks=("loss", "softmax")),
+    Contestant("numpy", "NumPy", _numpy, options=PLAIN, images=False),
+    Contestant("scipy", "SciPy", _scipy, options=PLAIN, images=False),
     Contestant(
-        "scikit-learn-inner", "scikit-learn, inner", _sklearn_inner, tasks=("loss", "gradient")
+        "scikit-learn", "scikit-learn", _sklearn,
+        tasks=("loss", "softmax"), options=PLAIN, images=False,
     ),
-    Contestant("torch", "PyTorch eager", _torch_eager),
-    Contestant("torch-compile", "torch.compile", _torch_compile, compiles=True),
-    Contestant("jax", "JAX jit", _jax, compiles=True),
-)
+    Contestant(
+        "scikit-learn-inner", "scikit-learn, inner", _sklearn_inner,
+        tasks=("loss", "gradient"), options=PLAIN, images=False,
+    ),
+    Contestant("torch", "PyTorch eager", torch_eager),
+    Contestant("torch-compile", "torch.compile", torch_compile, compiles=True),
+    Contestant("jax", "JAX jit", jax_jit, compiles=True),
+)  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from lastlayer.bench.contestants import limit_of, threads_text
 from lastlayer.bench.measure import Measured, Timing
 
-ORDER = {"lastlayer": 0, "peer": 1, "limit": 2}
+ORDER = {"lastlayer": 0, "threads": 1, "peer": 2, "limit": 3}
 NOTHING = "–"
 COLUMNS = ("", "ms", "GB/s", "of limit", "speed-up", "peak memory")
 
@@ -32,7 +32,7 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """Whether it is lastlayer, a peer or a limit."""
+        """Whether it is lastlayer, lastlayer on fewer threads, a peer or a limit."""
         return self.timing.contestant.kind
 
 
@@ -42,6 +42,16 @@ class Entry:
 
     measured: Measured
     peaks: dict[str, int | None]
+    suite: str = "shapes"  # of which it is a part
+
+    def row(self, key: str) -> Row | None:
+        """What one contestant reached, where it took part."""
+        return next((row for row in self.rows if row.timing.contestant.key == key), None)
+
+    @property
+    def best_peer(self) -> Row | None:
+        """The fastest of the peers, where any took part."""
+        return next((row for row in self.rows if row.kind == "peer"), None)
 
     @property
     def rows(self) -> list[Row]:
@@ -87,6 +97,7 @@ class Report:
     versions: dict[str, str]
     threads: int
     entries: tuple[Entry, ...]
+    planned: int = 0  # cases; more than there are entries where the run was interrupted
 
     @property
     def place(self) -> str:
@@ -125,13 +136,19 @@ def cells(row: Row, entry: Entry) -> tuple[str, ...]:
 
 def milliseconds(seconds: float) -> str:
     """Three digits, without an exponent."""
-    ms = seconds * 1e3
-    return f"{ms:.0f}" if ms >= 99.95 else f"{ms:.1f}" if ms >= 9.995 else f"{ms:.2f}"
+    return _digits(seconds * 1e3)
 
 
 def gigabytes(number: float) -> str:
-    """One digit after the point from ten on, two below."""
-    return f"{number:.1f}" if number >= 9.995 else f"{number:.2f}"
+    """Three digits, without an exponent."""
+    return _digits(number)
+
+
+def _digits(number: float) -> str:
+    for places, from_on in enumerate((99.95, 9.995, 0.9995)):
+        if number >= from_on:
+            return f"{number:.{places}f}"
+    return f"{number:.3f}"
 
 
 def percent(part: float) -> str:
@@ -141,9 +158,12 @@ def percent(part: float) -> str:
 
 def speed_up(row: Row) -> str:
     """How much faster lastlayer is than this contestant."""
-    if row.timing.contestant.key == "lastlayer":
-        return NOTHING
-    return f"{row.speed_up:.1f}×" if row.speed_up < 99.5 else f"{row.speed_up:.0f}×"
+    return NOTHING if row.timing.contestant.key == "lastlayer" else times(row.speed_up)
+
+
+def times(ratio: float) -> str:
+    """Two digits after the point near 1, where it matters who is ahead."""
+    return f"{ratio:.{2 if ratio < 1.995 else 1 if ratio < 99.5 else 0}f}×"
 
 
 def memory_text(row: Row) -> str:
@@ -155,11 +175,18 @@ def memory_text(row: Row) -> str:
 
 def limit_text(entry: Entry) -> str:
     """Which limit the figures of a case are held against."""
-    what = {"read": "reading the logits once", "copy": "copying the logits once"}
-    return f"{what[entry.limit.contestant.key]}, {gigabytes(entry.limit_gigabytes)} GB/s"
+    soft = entry.measured.case.option == "soft-targets"
+    if entry.limit.contestant.key == "read":
+        what = f"reading the logits{' and the targets' * soft} once"
+    else:
+        what = f"copying the logits once{' and reading the targets' * soft}"
+    return f"{what}, {gigabytes(entry.limit_gigabytes)} GB/s of logits"
 
 
 def left_out(entry: Entry) -> Iterator[str]:
-    """A line for every peer that did not take part."""
+    """A line for every reason for which peers did not take part."""
+    reasons: dict[str, list[str]] = {}
     for contestant, reason in entry.measured.left_out:
-        yield f"{contestant.title}: {reason}"
+        reasons.setdefault(reason, []).append(contestant.title)
+    for reason, titles in reasons.items():
+        yield f"{', '.join(titles)}: {reason}"

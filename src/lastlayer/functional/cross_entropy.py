@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,12 @@ def cross_entropy(
     arXiv 1512.00567. z-loss: Chowdhery et al. (PaLM), arXiv 2204.02311. Soft-cap: Gemma 2, arXiv
     2408.00118.
     """
+    rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
+            divisor)  # fmt: skip
+    if all(map(is_, rest, _NOTHING_ASKED)):
+        value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction)
+        if value is not None:
+            return np.float64(value)
     problem = softmax_problem(
         logits,
         labels,
@@ -129,7 +136,7 @@ def cross_entropy(
         divisor=divisor,
         empty=empty,
     )
-    return problem.reduce(kernels.cross_entropy(problem))
+    return _reduced(problem, kernels.cross_entropy(problem))
 
 
 def cross_entropy_with_grad(
@@ -196,6 +203,13 @@ def cross_entropy_with_grad(
     ----------
     The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
     """
+    rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
+            divisor)  # fmt: skip
+    if type(logits) is np.ndarray and not label_grad and all(map(is_, rest, _NOTHING_ASKED)):
+        place = np.empty_like(logits) if out is None else out
+        value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction)
+        if value is not None:
+            return np.float64(value), place
     problem = softmax_problem(
         logits,
         labels,
@@ -218,8 +232,21 @@ def cross_entropy_with_grad(
     read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
     out = contract.as_out(out, x, read)
     by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
-    loss = problem.reduce(kernels.cross_entropy(problem, contract.last(out, problem.axis)))
+    loss = _reduced(problem, kernels.cross_entropy(problem, contract.last(out, problem.axis)))
     return (loss, out) if by_label is None else (loss, out, by_label)
+
+
+# The defaults themselves: whoever passes an equal number goes the general way, to the same result.
+_NOTHING_ASKED = tuple(
+    cross_entropy.__kwdefaults__[name]
+    for name in ("axis", "class_weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
+                 "temperature", "base", "divisor")
+)  # fmt: skip
+
+
+def _reduced(problem: Problem, loss: Array) -> Any:
+    reduce = problem.reduce
+    return reduce(loss) if reduce.reduction == "none" else reduce.finish(kernels.total(loss))
 
 
 def _label_gradient(problem: Problem) -> Array:

@@ -9,11 +9,24 @@ import importlib
 from functools import cache
 from typing import Any, Literal
 
+import numpy as np
+
 from lastlayer.contract import Array
 from lastlayer.kernels.layout import row_blocks
 from lastlayer.problem import BinaryProblem, Problem
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "logsumexp", "normalise", "row_blocks"]
+_FLOATS, _LONG = (np.dtype(np.float32), np.dtype(np.float64)), np.dtype(np.int64)
+_BOUND = 1 << 62
+
+__all__ = [
+    "binary_cross_entropy",
+    "cross_entropy",
+    "logsumexp",
+    "normalise",
+    "plain_cross_entropy",
+    "row_blocks",
+    "total",
+]
 
 
 @cache  # an import statement would fail once the interpreter shuts down, even if it was run before
@@ -28,6 +41,48 @@ def _load(name: str) -> Any:
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
     return _load("launch").cross_entropy(problem, gradient)  # type: ignore[no-any-return]
+
+
+def plain_cross_entropy(
+    logits: Any, labels: Any, gradient: Any, ignore_index: Any, reduction: Any
+) -> float | None:
+    """A call of the commonest kind: the reduced loss, and the gradient into an array if given.
+
+    None for every other call, and for one that is wrong: `cross_entropy` and the contract's checks
+    are for those.
+    """
+    if type(logits) is not np.ndarray or type(labels) is not np.ndarray:
+        return None
+    shape, dtype = logits.shape, logits.dtype
+    if (
+        len(shape) != 2
+        or labels.shape != shape[:1]
+        or dtype not in _FLOATS  # where the other byte order is not
+        or labels.dtype != _LONG
+        or logits.size == 0
+        or not (logits.flags.carray and labels.flags.carray)  # contiguous, aligned, writeable
+        or type(ignore_index) is not int
+        or not -_BOUND < ignore_index < _BOUND
+        or reduction not in ("mean", "sum")
+    ):
+        return None
+    if gradient is not None and not (
+        type(gradient) is np.ndarray
+        and gradient.shape == shape
+        and gradient.dtype == dtype
+        and gradient.flags.carray
+        and not np.may_share_memory(gradient, labels)
+        and (gradient is logits or not np.may_share_memory(gradient, logits))
+    ):
+        return None
+    return _load("plain").cross_entropy(  # type: ignore[no-any-return]
+        logits, labels, gradient, ignore_index, reduction == "mean"
+    )
+
+
+def total(column: Array) -> float:
+    """The sum of a column of losses, in float64, in one order for every way to come by it."""
+    return _load("column").total_of(column)  # type: ignore[no-any-return]
 
 
 def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:

@@ -1,7 +1,7 @@
-"""What the kernels for many classes do with one block of a row, held in the L1 cache.
+"""What the kernels for many classes do with a row, or with the part of it that a buffer holds.
 
-A block's maximum, its sums, its gradient; and the copies that bring other layouts, dtypes and
-options into the plain form that these work on.
+The maximum, the sums and the gradient, a vector at a time, four of them side by side so that
+none waits for another. What is read lies in memory or in a buffer, in the dtype of the logits.
 """
 
 from __future__ import annotations
@@ -11,159 +11,268 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.jit import by_dtype, inner, summing, widest_vectors
-from lastlayer.kernels.memory import as_like, gather, pointer, scatter
-from lastlayer.kernels.row import capped, capped_slope, label_weight
-from lastlayer.kernels.vecmath import bits, exp_negative, exp_scaled, from_bits
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.memory import (
+    address_at,
+    first_lanes,
+    lane_count,
+    load,
+    load_first,
+    load_up_to,
+    prefetch,
+    store,
+    store_first,
+    stream,
+    width,
+)
+from lastlayer.kernels.row import capped, capped_slope
+from lastlayer.kernels.simd import equal, fill, fma, largest_of, maximum, total_of, where
+from lastlayer.kernels.vecmath import exp_negative, exp_scaled
 
-BLOCK = 2048  # logits summed in the working precision before float64 takes over
+BLOCK = 512  # logits summed in the working precision before float64 takes over
+AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
 
-_F64 = np.float64(0)
+# --------------------------------------------------------------------------- sums
+
+
+@inner
+def ask(x: Any, at: Any, lanes: Any) -> None:
+    """Ask for the memory AHEAD of four vectors."""
+    ahead = at + AHEAD // width(x[0])
+    prefetch(x, ahead)
+    prefetch(x, ahead + 2 * lanes)
+    if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
+        prefetch(x, ahead + lanes)
+        prefetch(x, ahead + 3 * lanes)
+
+
+@inner
+def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
+    """The largest of x[at : at + n]. A NaN is passed over: the sum will have it."""
+    lanes, end, j = lane_count(like), at + n, at
+    a = fill(-np.inf, like)
+    b, c, d = a, a, a
+    while j + 4 * lanes <= end:
+        ask(x, j, lanes)
+        a = maximum(load(x, j, like), a)
+        b = maximum(load(x, j + lanes, like), b)
+        c = maximum(load(x, j + 2 * lanes, like), c)
+        d = maximum(load(x, j + 3 * lanes, like), d)
+        j += 4 * lanes
+    while j < end:
+        a = maximum(load_first(x, j, end - j, -np.inf, like), a)
+        j += lanes
+    return largest_of(maximum(maximum(a, b), maximum(c, d)))
+
+
+@inner
+def block_below(x: Any, at: Any, n: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum."""
+    lanes, end, j = lane_count(like), at + n, at
+    t = fill(top, like)
+    a = fill(0.0, like)
+    b, c, d = a, a, a
+    while j + 4 * lanes <= end:
+        ask(x, j, lanes)
+        a = a + exp_scaled(capped(load(x, j, like), cap) - t, rate)
+        b = b + exp_scaled(capped(load(x, j + lanes, like), cap) - t, rate)
+        c = c + exp_scaled(capped(load(x, j + 2 * lanes, like), cap) - t, rate)
+        d = d + exp_scaled(capped(load(x, j + 3 * lanes, like), cap) - t, rate)
+        j += 4 * lanes
+    while j < end:
+        a = a + exp_scaled(capped(load_first(x, j, end - j, -np.inf, like), cap) - t, rate)
+        j += lanes
+    return total_of((a + b) + (c + d))
+
+
+@inner
+def block_sum(x: Any, at: Any, n: Any, m: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
+    lanes, end, j = lane_count(like), at + n, at
+    t, most, one = fill(top, like), fill(m, like), fill(1.0, like)
+    a = fill(0.0, like)
+    b, c, d, ties = a, a, a, a
+    while j + 4 * lanes <= end:
+        ask(x, j, lanes)
+        v, w = load(x, j, like), load(x, j + lanes, like)
+        at_v, at_w = equal(v, most), equal(w, most)
+        a = where(at_v, a, a + exp_scaled(capped(v, cap) - t, rate))
+        b = where(at_w, b, b + exp_scaled(capped(w, cap) - t, rate))
+        ties = where(at_v, ties + one, ties)
+        ties = where(at_w, ties + one, ties)
+        v, w = load(x, j + 2 * lanes, like), load(x, j + 3 * lanes, like)
+        at_v, at_w = equal(v, most), equal(w, most)
+        c = where(at_v, c, c + exp_scaled(capped(v, cap) - t, rate))
+        d = where(at_w, d, d + exp_scaled(capped(w, cap) - t, rate))
+        ties = where(at_v, ties + one, ties)
+        ties = where(at_w, ties + one, ties)
+        j += 4 * lanes
+    while j < end:
+        v = load_first(x, j, end - j, -np.inf, like)
+        at_v = equal(v, most)
+        a = where(at_v, a, a + exp_scaled(capped(v, cap) - t, rate))
+        ties = where(at_v, ties + one, ties)
+        j += lanes
+    return total_of((a + b) + (c + d)), total_of(ties)
+
+
+# --------------------------------------------------------------------------- coefficients
 
 
 @by_dtype
-def block_max(x: Any, at: Any, n: Any) -> Any:
-    """The largest of x[at : at + n], as ordered integers: vectorised without losing NaN."""
+def _targets(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+    def smoothed_index(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+        return fill(mix[1], like)
 
-    def single(x: Any, at: Any, n: Any) -> Any:
-        widest_vectors()
-        best = np.int32(-0x80000000)
-        for j in range(n):
-            b = bits(x[at + j])
-            key = np.int32(b ^ np.int32((b >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-            best = key if key > best else best
-        return from_bits(np.int32(best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))))
+    def distribution(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
+        part = load_up_to(t, at, n, 0.0, like)
+        return fma(part, fill(mix[0], like), fill(mix[1], like))
 
-    def double(x: Any, at: Any, n: Any) -> Any:
-        widest_vectors()
-        best = np.int64(-0x8000000000000000)
-        for j in range(n):
-            b = bits(x[at + j])
-            key = b ^ ((b >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))
-            best = key if key > best else best
-        return from_bits(best ^ ((best >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF)))
+    return smoothed_index if isinstance(t, types.NoneType) else distribution
 
-    return single if x.dtype == types.float32 else double
+
+@by_dtype
+def _weighted(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+    def alike(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+        return a
+
+    def by_class(a: Any, weights: Any, at: Any, n: Any, like: Any) -> Any:
+        return a * load_up_to(weights, at, n, 0.0, like)
+
+    return alike if isinstance(weights, types.NoneType) else by_class
 
 
 @inner
-def exp_shifted(x: Any, m: Any, rate: Any) -> Any:
-    """exp_scaled of the difference, which is exact where it matters; apart from the sum's flags."""
-    return exp_scaled(x - m, rate)
+def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, like: Any) -> Any:
+    """a_j = w_j ((1 − ε) t_j + ε / C) of the vector at t[at], weights[block].
 
-
-@summing
-def block_sum(x: Any, at: Any, n: Any, m: Any, rate: Any) -> Any:
-    """(Σ exp_scaled over what is not m, how many are m) of a block. A NaN is not m."""
-    widest_vectors()
-    zero, one = as_like(0.0, m), as_like(1.0, m)
-    total, ties = zero, zero
-    for j in range(n):
-        v = x[at + j]
-        e = exp_shifted(v, m, rate)
-        total += zero if v == m else e
-        ties += one if v == m else zero
-    return total, ties
-
-
-@summing
-def block_coefficients(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any) -> Any:
-    """(Σ a_j (m − x_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
-    widest_vectors()
-    zero = as_like(0.0, m)
-    behind, below, top = zero, zero, zero
-    for j in range(n):
-        v, c = x[at + j], a[frm + j]
-        distance = zero if v == m else m - v
-        behind += zero if c == zero else c * distance
-        below += zero if v == m else c
-        top += c if v == m else zero
-    return behind, below, top
+    mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
+    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
+    """
+    a = _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
+    return a if n >= lane_count(like) else where(first_lanes(n, like), a, fill(0.0, like))
 
 
 @inner
-def block_exp(x: Any, at: Any, n: Any, m: Any, rate: Any, factor: Any, g: Any, to: Any) -> None:
-    """g_j = factor · exp((x_j − m) / T)."""
-    widest_vectors()
-    for j in range(n):
-        g[to + j] = exp_negative(x[at + j] - m, rate) * factor
+def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
+                       mix: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:  # fmt: skip
+    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
+    lanes = lane_count(like)
+    most, highest, zero = fill(m, like), fill(top, like), fill(0.0, like)
+    behind, below, above = zero, zero, zero
+    for j in range(0, n, lanes):
+        v = load_up_to(x, at + j, n - j, m, like)
+        a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
+        at_m = equal(v, most)
+        nothing = equal(a, zero)
+        distance = where(at_m, zero, highest - capped(v, cap))
+        behind = where(nothing, behind, fma(a, distance, behind))
+        below = where(at_m, below, below + a)
+        above = where(at_m, above + a, above)
+    return total_of(behind), total_of(below), total_of(above)
+
+
+# --------------------------------------------------------------------------- results
+
+# What becomes of a vector v of logits, n of whose lanes are left. Each takes what it needs of the
+# row as a tuple.
 
 
 @inner
-def block_gradient(x: Any, at: Any, n: Any, a: Any, frm: Any, m: Any, rate: Any, factor: Any,
-                   share: Any, single: Any, alone: Any, g: Any, to: Any) -> None:  # fmt: skip
-    """g_j = factor · exp((x_j − m) / T) − share · a_j, and `alone` at a single maximum."""
-    widest_vectors()
-    for j in range(n):
-        v = x[at + j]
-        plain = exp_negative(v - m, rate) * factor - share * a[frm + j]
-        g[to + j] = alone if single and v == m else plain
+def scaled_exp(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+    """factor · exp((z_j − top) / T) · dz_j/dx_j."""
+    top, rate, factor, cap = row
+    e = exp_negative(capped(v, cap) - fill(top, like), rate)
+    return _sloped(e * fill(factor, like), v, cap)
 
 
 @inner
-def block_log(x: Any, at: Any, n: Any, m: Any, log_s: Any, g: Any, to: Any) -> None:
-    """g_j = (x_j − m) − log S."""
-    widest_vectors()
-    for j in range(n):
-        g[to + j] = (x[at + j] - m) - log_s
+def minus_coefficients(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+    """factor · exp((z_j − top) / T) − share · a_j, `alone` at a single maximum; times dz_j/dx_j."""
+    m, top, rate, factor, cap, share, single, alone, t, t_at, weights, block, mix = row
+    e = exp_negative(capped(v, cap) - fill(top, like), rate) * fill(factor, like)
+    a = coefficients(t, t_at + j, weights, block + j, n, mix, like)
+    plain = e - fill(share, like) * a
+    if single:
+        plain = where(equal(v, fill(m, like)), fill(alone, like), plain)
+    return _sloped(plain, v, cap)
 
 
-# --------------------------------------------------------------------------- staging
+@by_dtype
+def _sloped(g: Any, v: Any, cap: Any) -> Any:
+    def as_is(g: Any, v: Any, cap: Any) -> Any:
+        return g
+
+    def times_slope(g: Any, v: Any, cap: Any) -> Any:
+        return g * capped_slope(v, cap)
+
+    return as_is if isinstance(cap, types.NoneType) else times_slope
 
 
 @inner
-def stage(layout: Any, at: Any, block: Any, n: Any, tile: Any, buffer: Any) -> None:
-    """Copy classes [block, block + n) of `tile` rows into rows of a buffer, of stride BLOCK."""
-    si, sc = layout[2], layout[3]
-    at += block * sc
-    if tile > 1 and si == 1:
-        gather(layout, at, sc, si, buffer, 0, 1, BLOCK, n, tile)
+def logarithm(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+    """(x_j − m) − log S."""
+    top, log_s = row
+    return (v - fill(top, like)) - fill(log_s, like)
+
+
+@inner
+def nothing(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+    """0, whatever the logits hold."""
+    return fill(0.0, like)
+
+
+@inner
+def _emit(value: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any, spare: Any,
+          g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
+    """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
+    lanes = lane_count(like)
+    r = value(load_up_to(x, at + j, n, 0.0, like), j, n, row, like)
+    if j <= label < j + min(n, lanes):
+        store(spare, 0, r)
+        spare[label - j] = own
+        r = load(spare, 0, like)
+    if n < lanes:
+        store_first(g, to + j, n, r)
+    elif aligned:
+        stream(g, to + j, r)
     else:
-        gather(layout, at, si, sc, buffer, 0, BLOCK, 1, tile, n)
+        store(g, to + j, r)
 
 
 @inner
-def unstage(buffer: Any, layout: Any, at: Any, block: Any, n: Any, tile: Any) -> None:
-    """The reverse of `stage`."""
-    si, sc = layout[2], layout[3]
-    at += block * sc
-    if tile > 1 and si == 1:
-        scatter(buffer, 0, 1, BLOCK, layout, at, sc, si, n, tile)
-    else:
-        scatter(buffer, 0, BLOCK, 1, layout, at, si, sc, tile, n)
-
-
-@inner
-def cap_block(buffer: Any, slope: Any, n: Any, tile: Any, cap: Any, want_slope: Any) -> None:
-    """x → cap · tanh(x / cap) in the buffer, and with `want_slope` its derivative beside it."""
-    for r in range(tile):
-        at = r * BLOCK
-        if want_slope:
-            for j in range(n):
-                slope[at + j] = capped_slope(buffer[at + j], cap)
-        for j in range(n):
-            buffer[at + j] = capped(buffer[at + j], cap)
-
-
-@inner
-def stage_coefficients(targets: Any, at: Any, block: Any, n: Any, tile: Any, row: Any, indices: Any,
-                       classes: Any, count: Any, smoothing: Any, buffer: Any) -> None:  # fmt: skip
-    """a_j = w_j ((1 − ε) t_j + ε / C) of a block, t from an array or a class index."""
-    uniform = smoothing / count
-    if targets[0] != 0:
-        stage(targets, at, block, n, tile, buffer)
-    for r in range(tile):
-        o = r * BLOCK
-        if targets[0] != 0:
-            for j in range(n):
-                buffer[o + j] = (1.0 - smoothing) * buffer[o + j] + uniform
+def emit(value: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, spare: Any, g: Any,
+         to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
+    """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
+    lanes, j = lane_count(like), 0
+    if past_cache:  # up to where a vector is aligned
+        bytes_a_vector = lanes * width(g[0])
+        head = -address_at(g, to) % bytes_a_vector // width(g[0])
+        if head > 0:
+            j = min(head, n)
+            _emit(value, row, x, at, 0, j, label, own, spare, g, to, False, like)
+    while j < n:
+        if j + 4 * lanes <= n and not j <= label < j + 4 * lanes:
+            left = n - j
+            a = value(load(x, at + j, like), j, left, row, like)
+            k = j + lanes
+            b = value(load(x, at + k, like), k, left - lanes, row, like)
+            k += lanes
+            c = value(load(x, at + k, like), k, left - 2 * lanes, row, like)
+            k += lanes
+            d = value(load(x, at + k, like), k, left - 3 * lanes, row, like)
+            k = to + j
+            if past_cache:
+                stream(g, k, a)
+                stream(g, k + lanes, b)
+                stream(g, k + 2 * lanes, c)
+                stream(g, k + 3 * lanes, d)
+            else:
+                store(g, k, a)
+                store(g, k + lanes, b)
+                store(g, k + 2 * lanes, c)
+                store(g, k + 3 * lanes, d)
+            j += 4 * lanes
         else:
-            for j in range(n):
-                buffer[o + j] = uniform
-            label = label_weight(row + r, 0, indices)[0] - block
-            if 0 <= label < n:
-                buffer[o + label] = (1.0 - smoothing) + uniform
-        if classes != 0:
-            weights = pointer(classes, _F64)
-            for j in range(n):
-                buffer[o + j] = buffer[o + j] * weights[block + j]
+            _emit(value, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
+            j += lanes

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.errors import NumbaWarning
 from numba.extending import intrinsic, overload
@@ -28,7 +30,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 # 'contract' lets a multiply and an add become one instruction. Nothing here may be reassociated:
 # the range reduction and the compensation of vecmath.py are roundings that it would remove.
 EXACT = {"contract"}
-_INLINE = {"error_model": "numpy", "fastmath": EXACT, "forceinline": True}
+# nobody calls them but kernels: the faces that Python or C would see need not be made
+_INLINE = {"error_model": "numpy", "fastmath": EXACT, "forceinline": True,
+           "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # fmt: skip
 
 
 @cache
@@ -121,13 +125,6 @@ def inner(function: F) -> F:
     return compiled
 
 
-def summing(function: F) -> F:
-    """As `inner`, for a loop of sums whose order is left to the compiler, fixed when compiled."""
-    fast = {"reassoc", "nsz", "contract"}
-    compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fast)(function)
-    return compiled
-
-
 def by_dtype(choose: F) -> F:
     """A function for kernels whose body `choose` returns, for the types that it is called with.
 
@@ -140,6 +137,18 @@ def by_dtype(choose: F) -> F:
 
     overload(name, jit_options=_INLINE)(choose)
     return cast(F, name)
+
+
+@intrinsic
+def one_by_one(typingctx: Any) -> Any:
+    """In a loop that vectors would not make faster: LLVM does not spend time on trying."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.sideeffect"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic

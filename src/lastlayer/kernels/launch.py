@@ -10,81 +10,99 @@ from typing import Any, Literal
 import numpy as np
 
 from lastlayer.contract import Array, address, loss_dtype
-from lastlayer.kernels import blocks, layout, narrow, threads, wide
+from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
+from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.problem import Problem
 
-_SCRATCH = max(wide.BUFFERS * wide.TILE * blocks.BLOCK, narrow.SCRATCH)
-_STATES = max(wide.TILE * wide.STATES, narrow.STATES)
+_SCRATCH = max(tile.SCRATCH, group.SCRATCH)
+_STATES = row.STATES * 8
+PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again from the caches
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept. About a megabyte."""
+    """Working memory of a thread, made at its first call and kept: 200 kB."""
 
     def __init__(self) -> None:
-        self._buffers = (np.zeros(_SCRATCH + 8), np.zeros(_STATES + 8))  # float64, the larger
+        self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
 
 
-_scratch = _Scratch()
+scratch = _Scratch()
 
 
 def _address(array: Array | None) -> int:
     return 0 if array is None else address(array)
 
 
+def _like(array: Array | None) -> Any:
+    """A number of the type that kernels know the array's dtype by."""
+    return None if array is None else KIND_LIKES[layout.kind(array)]
+
+
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
-    x, targets = problem.logits, problem.targets
+    x, targets, classes = problem.logits, problem.targets, problem.class_weight
     loss = np.empty(math.prod(x.shape[:-1]), problem.loss_dtype)
     if not all(a is None or layout.walkable(a) for a in (x, targets, gradient)):
         return _in_pieces(problem, gradient, loss)
+    count, smoothing = x.shape[-1], problem.label_smoothing
     numbers = (
-        problem.label_smoothing,
         problem.z_loss,
-        problem.softcap,
         1.0 / problem.temperature,
         1.0 / math.log(problem.base),
         problem.reduce.scale,
     )
+    cap = problem.softcap or None
     # softcap · tanh(x / softcap), rounded to float32, would be off by more than is promised
-    like = np.float64(0) if problem.softcap else loss.dtype.type(0)
-    count = x.shape[-1]
-    kernel: Any = narrow.loss_rows if count <= narrow.MOST_CLASSES else wide.loss_rows
-    apart = gradient is None or not np.may_share_memory(x, gradient)
-    classes = problem.class_weight
+    like = np.float64(0) if cap else loss.dtype.type(0)
+    mix = (1.0 - smoothing, smoothing / count) if targets is not None or smoothing else None
+    # None in place of an option gives a kernel without the code for it: compiled when it is called
+    # for. A temperature of 1 is worth that where nothing else is asked for.
+    plain = problem.temperature == 1.0 and mix is None and cap is None
+    inv_t = None if plain else 1.0 / problem.temperature
+    weights = None if classes is None or mix is None else classes.astype(like.dtype)
+    past = _past_cache(x, gradient)
+    kernel = (narrow if count <= group.MOST_CLASSES else wide).loss_rows
+    likes = (like, _like(x), _like(targets), _like(weights), loss.dtype.type(0))
 
     for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
-        assert of_x is not None
-        direct = apart and not problem.softcap and layout.is_direct(of_x, like.dtype)
-        direct_g = of_g is not None and of_x[3] == 1 and layout.is_direct(of_g, like.dtype)
-        if of_targets is None and problem.label_smoothing:
-            of_targets = layout.NOTHING
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
-        losses = part.space(loss, like.dtype)
+        losses = part.space(loss)
+        arguments = (
+            part.inner, count, of_x, of_g, past, _staged(part, count),
+            of_targets or layout.NOTHING, mix,
+            _address(weights), _address(indices), _address(classes), _address(samples),
+            problem.ignore_index, numbers, inv_t, cap, address(losses),
+        )  # fmt: skip
 
-        def work(
-            lo: int,
-            hi: int,
-            arguments: tuple[Any, ...] = (
-                part.inner, count, of_x, direct, of_g, direct_g, of_targets, _address(indices),
-                _address(classes), _address(samples), problem.ignore_index, numbers,
-                address(losses),
-            ),
-        ) -> None:  # fmt: skip
-            kernel(lo, hi, *arguments, *_scratch.addresses, like)
+        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
+            kernel(lo, hi, *arguments, *scratch.addresses, *likes)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
-        kept = (x, gradient, targets, indices, samples, classes, losses)
+        kept = (x, gradient, targets, indices, samples, classes, weights, losses)
         _spread(work, part.rows, count, like.itemsize, kept)
         part.put(losses, loss)
     return loss
 
 
+def _staged(part: layout.Rows, count: int) -> int | None:
+    """None where the classes of all arrays lie side by side, or a kernel has one way for all."""
+    beside = all(a is None or a[3] == 1 for a in part.layouts)
+    return None if beside or count <= group.MOST_CLASSES else 1
+
+
+def _past_cache(x: Array, result: Array | None) -> bool:
+    """Whether a result is better written past the caches: large, and not over its own input."""
+    if result is None or result.nbytes < PAST_CACHE:
+        return False
+    return not np.may_share_memory(x, result)
+
+
 def _spread(
     work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
 ) -> None:
-    unit = layout.LANES if count <= narrow.MOST_CLASSES else wide.TILE
+    unit = group.TILE if count <= group.MOST_CLASSES else tile.TILE
     threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
 
 
@@ -135,26 +153,21 @@ def logsumexp(x: Array) -> Array:
     return result
 
 
-def _normalise(x: Array, out: Array | None, logarithm: bool, lse: Array | None) -> None:
+def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None) -> None:
     like, count = loss_dtype(x).type(0), x.shape[-1]
-    kernel: Any = narrow.normalise_rows if count <= narrow.MOST_CLASSES else wide.normalise_rows
-    apart = out is None or not np.may_share_memory(x, out)
+    past = _past_cache(x, out)
+    kernel = (narrow if count <= group.MOST_CLASSES else wide).normalise_rows
 
     for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
-        assert of_x is not None
-        direct = apart and layout.is_direct(of_x, like.dtype)
-        direct_y = of_y is not None and of_x[3] == 1 and layout.is_direct(of_y, like.dtype)
-        results = None if lse is None else part.space(lse, like.dtype)
+        results = None if lse is None else part.space(lse)
+        arguments = (
+            part.inner, count, of_x, of_y, past, _staged(part, count), logarithms,
+            _address(results),
+        )  # fmt: skip
 
-        def work(
-            lo: int,
-            hi: int,
-            arguments: tuple[Any, ...] = (
-                part.inner, count, of_x, direct, of_y, direct_y, logarithm, _address(results),
-            ),
-        ) -> None:  # fmt: skip
-            kernel(lo, hi, *arguments, *_scratch.addresses, like)
+        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
+            kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
 
         _spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:

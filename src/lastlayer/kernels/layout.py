@@ -20,9 +20,9 @@ from lastlayer.contract import Array, address, dtype_name
 
 SINGLE, DOUBLE, HALF, BFLOAT = range(4)
 KINDS = {"float32": SINGLE, "float64": DOUBLE, "float16": HALF, "bfloat16": BFLOAT}
-NOTHING = (0, 0, 0, 0, 0)
+NOTHING = (0, 0, 0, 1)
 
-Layout = tuple[int, int, int, int, int]  # address, strides (outer, inner, class), kind
+Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in elements
 
 
 LANES = 64  # rows that a kernel for few classes takes together
@@ -54,10 +54,10 @@ class Rows:
         share = column[self.first : self.first + self.rows]
         return share.reshape(self.inner, self.outer).T.reshape(-1) if self.turned else share
 
-    def space(self, column: Array, dtype: np.dtype[Any]) -> Array:
-        """Where to write a share for `put`: the column itself where its order and dtype allow."""
-        if self.turned or column.dtype != dtype:
-            return np.empty(self.rows, dtype)
+    def space(self, column: Array) -> Array:
+        """Where to write a share for `put`: the column itself where its order allows."""
+        if self.turned:
+            return np.empty(self.rows, column.dtype)
         return column[self.first : self.first + self.rows]
 
     def put(self, share: Array, column: Array) -> None:
@@ -104,11 +104,10 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
                     strides[-2] // size,
                     strides[-1] // size,
                     array.strides[-1] // size if array.shape[-1] > 1 else 1,
-                    KINDS[dtype_name(array.dtype)],
                 )
             )
         if inner < LANES and inner < outer:
-            turned = tuple(a and (a[0], a[2], a[1], a[3], a[4]) for a in layouts)
+            turned = tuple(a and (a[0], a[2], a[1], a[3]) for a in layouts)
             yield Rows(count, inner, outer, turned, True)
         else:
             yield Rows(count, outer, inner, tuple(layouts), False)
@@ -133,9 +132,9 @@ def _groups(
     return groups
 
 
-def is_direct(layout: Layout, working: np.dtype[Any]) -> bool:
-    """Whether a kernel can work on the memory itself: classes side by side, of its precision."""
-    return layout[3] == 1 and layout[4] == KINDS[dtype_name(working)]
+def kind(array: Array) -> int:
+    """Which of the four dtypes an array has."""
+    return KINDS[dtype_name(array.dtype)]
 
 
 def walkable(array: Array) -> bool:

@@ -1,22 +1,52 @@
 """Memory as kernels see it: addresses, element strides, and the four dtypes that may lie there.
 
-A `Layout` of rows is (address, outer stride, inner stride, class stride, kind), the strides in
-elements; row number n lies at outer · (n // inner count) + inner · (n % inner count). One compiled
-kernel thus serves every layout and, widened on load and rounded once on store, half precision.
+Vectors and numbers are widened to the working precision on load and rounded once on store; what
+lies at a pointer is told by its type (dtypes.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.layout import DOUBLE, HALF, SINGLE
-from lastlayer.kernels.vecmath import bits, from_bits
+from lastlayer.kernels.dtypes import FLOATS, rounded, same, widened
+from lastlayer.kernels.jit import inner, one_by_one
+from lastlayer.kernels.simd import Vector, call, lanes_of, spread, vector_of
+
+_I8, _I32, _I64 = (ir.IntType(n) for n in (8, 32, 64))
+
+
+# What is known when a kernel is compiled is an intrinsic too, not a function of Numba's: those
+# take it some 20 ms each.
+
+
+@intrinsic
+def as_like(typingctx: Any, x: Any, like: Any) -> Any:
+    """A number in the working precision, that of `like`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], x, like)
+
+    return like(x, like), codegen
+
+
+def _constant(number: Callable[[Any], int]) -> Callable[..., Any]:
+    @intrinsic
+    def constant(typingctx: Any, like: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return _I64(number(like))
+
+        return types.int64(like), codegen
+
+    return constant  # type: ignore[no-any-return]
+
+
+lane_count = _constant(lanes_of)  # numbers a vector of the precision of `like`
+width = _constant(lambda like: like.bitwidth // 8)  # bytes of an element of the type of `like`
 
 
 @intrinsic
@@ -24,177 +54,251 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
     """A pointer to elements of the type of `like` at an address."""
     result = types.CPointer(like)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(result))
 
     return result(types.int64, like), codegen
+
+
+@intrinsic
+def typed(typingctx: Any, address: Any, like: Any) -> Any:
+    """A pointer to what `like` stands for; None for None."""
+    if isinstance(like, types.NoneType):
+        return types.none(address, like), lambda context, *_: context.get_dummy_value()
+    result = types.CPointer(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(result))
+
+    return result(types.int64, like), codegen
+
+
+@intrinsic
+def address_at(typingctx: Any, source: Any, index: Any) -> Any:
+    """The address of source[index]."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ptrtoint(builder.gep(args[0], [args[1]]), _I64)
+
+    return types.int64(source, index), codegen
 
 
 @intrinsic
 def prefetch(typingctx: Any, source: Any, index: Any) -> Any:
     """Ask for the cache line of source[index]; any address may be asked for."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte = ir.IntType(8).as_pointer()
-        flag = ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        )
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        byte = _I8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
         place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-        builder.call(function, [place, flag(0), flag(2), flag(1)])  # to read, into L2, data
+        builder.call(function, [place, _I32(0), _I32(3), _I32(1)])  # to read, into L1, data
         return context.get_dummy_value()
 
     return types.void(source, index), codegen
 
 
-# --------------------------------------------------------------------------- half precision
+# --------------------------------------------------------------------------- loads and stores
+
+
+def _place(builder: Any, source: Any, index: Any, element: Any, lanes: int) -> Any:
+    return builder.bitcast(builder.gep(source, [index]), ir.VectorType(element, lanes).as_pointer())
+
+
+def _stored(context: Any, kind: Any) -> Any:
+    """The LLVM type of an element of the type that stands for a dtype."""
+    return context.get_value_type(kind)
+
+
+def _first(builder: Any, count: Any, lanes: int) -> Any:
+    """A mask of the first `count` lanes."""
+    numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, spread(builder, count, lanes))
+
+
+@intrinsic
+def load(typingctx: Any, source: Any, index: Any, like: Any) -> Any:
+    """The vector that begins at source[index], in the precision of `like`."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        element = _stored(context, source.dtype)
+        value = builder.load(_place(builder, args[0], args[1], element, vector.lanes))
+        value.align = source.dtype.bitwidth // 8
+        return widened(context, builder, value, source.dtype, like)
+
+    return vector(source, index, like), codegen
+
+
+@intrinsic
+def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any:
+    """`load` of the first `count` lanes, without touching what follows; `rest` in the others."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        element, lanes = _stored(context, source.dtype), vector.lanes
+        mask = _first(builder, args[2], lanes)
+        place = _place(builder, args[0], args[1], element, lanes)
+        kind = ir.VectorType(element, lanes)
+        letter = "f" if source.dtype in FLOATS else "i"
+        bits = source.dtype.bitwidth
+        value = call(
+            builder, f"llvm.masked.load.v{lanes}{letter}{bits}.p0", kind,
+            [place, _I32(bits // 8), mask, same(kind, 0)],
+        )  # fmt: skip
+        value = widened(context, builder, value, source.dtype, like)
+        other = context.cast(builder, args[3], rest, like)
+        return builder.select(mask, value, spread(builder, other, lanes))
+
+    return vector(source, index, types.int64, rest, like), codegen
+
+
+@intrinsic
+def gather(typingctx: Any, source: Any, index: Any, stride: Any, count: Any, rest: Any,
+           like: Any) -> Any:  # fmt: skip
+    """source[index + lane · stride] for the first `count` lanes; `rest` in the others."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        element, lanes, size = _stored(context, source.dtype), vector.lanes, source.dtype.bitwidth
+        mask = _first(builder, args[3], lanes)
+        base = builder.ptrtoint(builder.gep(args[0], [args[1]]), _I64)
+        step = builder.mul(args[2], _I64(size // 8))
+        numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
+        places = builder.add(
+            spread(builder, base, lanes), builder.mul(numbers, spread(builder, step, lanes))
+        )
+        places = builder.inttoptr(places, ir.VectorType(element.as_pointer(), lanes))
+        value = _gathered(builder, places, element, mask, size, lanes)
+        value = widened(context, builder, value, source.dtype, like)
+        other = context.cast(builder, args[4], rest, like)
+        return builder.select(mask, value, spread(builder, other, lanes))
+
+    return vector(source, index, types.int64, types.int64, rest, like), codegen
+
+
+@intrinsic
+def gather_from(typingctx: Any, source: Any, places: Any, index: Any, like: Any) -> Any:
+    """source[places[index + lane]] in each lane, `places` a pointer to int32."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes, size = vector.lanes, source.dtype.bitwidth
+        numbers = builder.load(_place(builder, args[1], args[2], _I32, lanes))
+        numbers.align = 4
+        steps = builder.mul(
+            builder.sext(numbers, ir.VectorType(_I64, lanes)),
+            same(ir.VectorType(_I64, lanes), size // 8),
+        )
+        base = spread(builder, builder.ptrtoint(args[0], _I64), lanes)
+        element = _stored(context, source.dtype)
+        kind = ir.VectorType(element.as_pointer(), lanes)
+        value = _gathered(builder, builder.inttoptr(builder.add(base, steps), kind), element,
+                          same(ir.VectorType(ir.IntType(1), lanes), 1), size, lanes)  # fmt: skip
+        return widened(context, builder, value, source.dtype, like)
+
+    return vector(source, places, index, like), codegen
+
+
+def _gathered(builder: Any, places: Any, element: Any, mask: Any, size: int, lanes: int) -> Any:
+    kind = ir.VectorType(element, lanes)
+    letter = "i" if isinstance(element, ir.IntType) else "f"
+    name = f"llvm.masked.gather.v{lanes}{letter}{size}.v{lanes}p0"
+    return call(builder, name, kind, [places, _I32(size // 8), mask, same(kind, 0)])
+
+
+@intrinsic
+def first_lanes(typingctx: Any, count: Any, like: Any) -> Any:
+    """A mask of the first `count` lanes of a vector of the precision of `like`."""
+    vector = vector_of(like)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _first(builder, args[0], vector.lanes)
+
+    return Vector(types.boolean, vector.lanes)(types.int64, like), codegen
+
+
+def _store(past_cache: bool) -> Callable[..., Any]:
+    @intrinsic
+    def write(typingctx: Any, target: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            element, size = _stored(context, target.dtype), target.dtype.bitwidth // 8
+            data = rounded(context, builder, args[2], value.dtype, target.dtype)
+            done = builder.store(data, _place(builder, args[0], args[1], element, value.lanes))
+            done.align = size * value.lanes if past_cache else size
+            if past_cache:
+                done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
+            return context.get_dummy_value()
+
+        return types.void(target, index, value), codegen
+
+    return write  # type: ignore[no-any-return]
+
+
+store = _store(past_cache=False)
+# The same past the caches, which would read each line before it is overwritten and then keep it.
+# The place must be aligned to the vector as it is stored.
+stream = _store(past_cache=True)
+
+
+@intrinsic
+def store_first(typingctx: Any, target: Any, index: Any, count: Any, value: Any) -> Any:
+    """As `store` for the first `count` lanes, without touching what follows."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        element, size, lanes = _stored(context, target.dtype), target.dtype.bitwidth, value.lanes
+        data = rounded(context, builder, args[3], value.dtype, target.dtype)
+        place = _place(builder, args[0], args[1], element, lanes)
+        letter = "f" if target.dtype in FLOATS else "i"
+        call(
+            builder, f"llvm.masked.store.v{lanes}{letter}{size}.p0", ir.VoidType(),
+            [data, place, _I32(size // 8), _first(builder, args[2], lanes)],
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    return types.void(target, index, types.int64, value), codegen
+
+
+@intrinsic
+def read(typingctx: Any, source: Any, index: Any, like: Any) -> Any:
+    """source[index] in the precision of `like`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value = builder.load(builder.gep(args[0], [args[1]]))
+        return widened(context, builder, value, source.dtype, like)
+
+    return like(source, index, like), codegen
+
+
+@intrinsic
+def write(typingctx: Any, target: Any, index: Any, value: Any) -> Any:
+    """target[index] = value, a float of either precision."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = rounded(context, builder, args[2], value, target.dtype)
+        builder.store(data, builder.gep(args[0], [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(target, index, value), codegen
 
 
 @inner
-def from_bfloat(h: Any) -> Any:
-    """A bfloat16 is the upper half of a float32."""
-    return from_bits(np.int32(np.int32(h) << np.int32(16)))
-
-
-@inner
-def from_half(h: Any) -> Any:
-    """float16 to float32: the exponent's bias changes by 112, subnormal numbers included."""
-    n = np.int32(h)
-    size = n & np.int32(0x7FFF)
-    value = from_bits(np.int32(size << np.int32(13))) * np.float32(2.0**112)
-    special = np.int32(bits(value) | np.int32(0x7F800000))  # infinity and NaN keep their payload
-    magnitude = special if size >= np.int32(0x7C00) else bits(value)
-    return from_bits(np.int32(magnitude | np.int32((n & np.int32(0x8000)) << np.int32(16))))
-
-
-@inner
-def to_bfloat(x: Any) -> Any:
-    """float32 to bfloat16, to nearest, ties to even; a NaN stays one."""
-    n = bits(np.float32(x))
-    rounded = np.int32(n + np.int32(0x7FFF) + np.int32((n >> np.int32(16)) & np.int32(1)))
-    nan = np.int32(n | np.int32(0x00400000))
-    size = n & np.int32(0x7FFFFFFF)
-    kept = nan if size > np.int32(0x7F800000) else rounded
-    return np.uint16((kept >> np.int32(16)) & np.int32(0xFFFF))
-
-
-_DENORMAL = np.int32((127 - 15 + 23 - 10 + 1) << 23)
-
-
-@inner
-def to_half(x: Any) -> Any:
-    """float32 to float16, to nearest, ties to even, subnormal numbers and overflow included."""
-    n = bits(np.float32(x))
-    sign = np.int32((n >> np.int32(16)) & np.int32(0x8000))
-    size = np.int32(n & np.int32(0x7FFFFFFF))
-    odd = np.int32((size >> np.int32(13)) & np.int32(1))
-    normal = np.int32((size - np.int32(112 << 23) + np.int32(0xFFF) + odd) >> np.int32(13))
-    # adding 2^-1 (as float16 counts) makes the processor round at the last subnormal bit
-    tiny = np.int32(bits(from_bits(size) + from_bits(_DENORMAL)) - _DENORMAL)
-    value = tiny if size < np.int32(113 << 23) else normal
-    value = np.int32(0x7C00) if size >= np.int32(0x47800000) else value
-    value = np.int32(0x7E00) if size > np.int32(0x7F800000) else value
-    return np.uint16(value | sign)
+def load_up_to(source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any:
+    """`load` where at least a vector's numbers are left, else `load_first`."""
+    if count >= lane_count(like):
+        return load(source, index, like)
+    return load_first(source, index, count, rest, like)
 
 
 # --------------------------------------------------------------------------- copies
 
-# What lies at a pointer is told by its type: uint16 is a float16 and int16 a bfloat16.
-_F32, _F64, _F16, _B16 = np.float32(0), np.float64(0), np.uint16(0), np.int16(0)
-
-
-@by_dtype
-def converted(x: Any, target: Any) -> Any:
-    """An element as the type that `target` points to: widened, or rounded once."""
-
-    def widen_half(x: Any, target: Any) -> Any:
-        return from_half(x)
-
-    def widen_bfloat(x: Any, target: Any) -> Any:
-        return from_bfloat(x)
-
-    def round_to_half(x: Any, target: Any) -> Any:
-        return to_half(x)
-
-    def round_to_bfloat(x: Any, target: Any) -> Any:
-        return to_bfloat(x)
-
-    def plain(x: Any, target: Any) -> Any:
-        return x
-
-    widen = {types.uint16: widen_half, types.int16: widen_bfloat}
-    narrow = {types.uint16: round_to_half, types.int16: round_to_bfloat}
-    return widen.get(x) or narrow.get(target.dtype) or plain
-
 
 @inner
-def _copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
-          n0: Any, n1: Any) -> None:  # fmt: skip
-    """target[to + a·t0 + b·t1] = source[at + a·s0 + b·s1] for a < n0, b < n1, converted."""
+def copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
+         n0: Any, n1: Any) -> None:  # fmt: skip
+    """target[to + a·t0 + b·t1] = source[at + a·s0 + b·s1] for a < n0, b < n1, of one dtype."""
     for a in range(n0):
         i, o = at + a * s0, to + a * t0
-        if s1 == 1 and t1 == 1:
-            for b in range(n1):
-                target[o + b] = converted(source[i + b], target)
-        elif t1 == 1:
-            for b in range(n1):
-                target[o + b] = converted(source[i + b * s1], target)
-        else:
-            for b in range(n1):
-                target[o + b * t1] = converted(source[i + b * s1], target)
-
-
-@inner
-def gather(layout: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
-           n0: Any, n1: Any) -> None:  # fmt: skip
-    """Copy elements of any kind, from `at` of a layout's memory, into a working buffer."""
-    address, kind = layout[0], layout[4]
-    if kind == SINGLE:
-        _copy(pointer(address, _F32), at, s0, s1, target, to, t0, t1, n0, n1)
-    elif kind == DOUBLE:
-        _copy(pointer(address, _F64), at, s0, s1, target, to, t0, t1, n0, n1)
-    elif kind == HALF:
-        _copy(pointer(address, _F16), at, s0, s1, target, to, t0, t1, n0, n1)
-    else:
-        _copy(pointer(address, _B16), at, s0, s1, target, to, t0, t1, n0, n1)
-
-
-@inner
-def scatter(source: Any, frm: Any, s0: Any, s1: Any, layout: Any, at: Any, t0: Any, t1: Any,
-            n0: Any, n1: Any) -> None:  # fmt: skip
-    """Copy a working buffer into a layout's memory, rounded once to its kind."""
-    address, kind = layout[0], layout[4]
-    if kind == SINGLE:
-        _copy(source, frm, s0, s1, pointer(address, _F32), at, t0, t1, n0, n1)
-    elif kind == DOUBLE:
-        _copy(source, frm, s0, s1, pointer(address, _F64), at, t0, t1, n0, n1)
-    elif kind == HALF:
-        _copy(source, frm, s0, s1, pointer(address, _F16), at, t0, t1, n0, n1)
-    else:
-        _copy(source, frm, s0, s1, pointer(address, _B16), at, t0, t1, n0, n1)
-
-
-@by_dtype
-def as_like(x: Any, like: Any) -> Any:
-    """A number in the working precision, that of `like`."""
-
-    def single(x: Any, like: Any) -> Any:
-        return np.float32(x)
-
-    def double(x: Any, like: Any) -> Any:
-        return np.float64(x)
-
-    return single if like == types.float32 else double
-
-
-@by_dtype
-def width(like: Any) -> Any:
-    """Bytes of a number of the working precision."""
-
-    def single(like: Any) -> Any:
-        return 4
-
-    def double(like: Any) -> Any:
-        return 8
-
-    return single if like == types.float32 else double
+        for b in range(n1):
+            one_by_one()
+            target[o + b * t1] = source[i + b * s1]

@@ -9,27 +9,51 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from lastlayer.kernels.jit import inner
-from lastlayer.kernels.memory import as_like, pointer
-from lastlayer.kernels.vecmath import exp_negative, log1p, rate_of, sech2, tanh
+from lastlayer.kernels.jit import by_dtype, inner, widest_vectors
+from lastlayer.kernels.memory import pointer, write
+from lastlayer.kernels.simd import const, less, maximum, where
+from lastlayer.kernels.vecmath import exp_negative, log1p, sech2, tanh
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
 # the numbers that every row of a call shares, in this order
-SMOOTHING, Z_LOSS, SOFTCAP, INVERSE_TEMPERATURE, INVERSE_LOG_BASE, SCALE = range(6)
+Z_LOSS, INVERSE_TEMPERATURE, INVERSE_LOG_BASE, SCALE = range(4)
+
+# What is known of a tile's rows, float64, a run of ROWS numbers each:
+ROWS = 16
+M, TOP = 0 * ROWS, 1 * ROWS  # the largest logit, and it behind the soft-cap
+REST, TIES = 2 * ROWS, 3 * ROWS  # Σ exp below the maximum, how many are at it
+BEHIND, BELOW, AT_TOP = 4 * ROWS, 5 * ROWS, 6 * ROWS  # Σ a (m − z), Σ a below m, Σ a at m
+SAMPLE, WEIGHT, PICKED = 7 * ROWS, 8 * ROWS, 9 * ROWS  # weights of row and label, the label's logit
+# what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label
+LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14 * ROWS
+STATES = 15 * ROWS
 
 
-@inner
+@by_dtype
 def capped(x: Any, cap: Any) -> Any:
-    """cap · tanh(x / cap); a masked class, −inf, stays one, and +inf stays what makes a row NaN."""
-    return x if abs(x) == np.inf else cap * tanh(x / cap)
+    """cap · tanh(x / cap) in float64, a number or a vector; ±inf stays, x itself for None.
+
+    A masked class, −inf, stays one, and +inf stays what makes a row NaN.
+    """
+
+    def identity(x: Any, cap: Any) -> Any:
+        return x
+
+    def bounded(x: Any, cap: Any) -> Any:
+        within = less(maximum(x, const(0.0, x) - x), const(np.inf, x))
+        return where(within, const(cap, x) * tanh(x / const(cap, x)), x)
+
+    return identity if isinstance(cap, types.NoneType) else bounded
 
 
 @inner
 def capped_slope(x: Any, cap: Any) -> Any:
-    """Its derivative."""
-    return sech2(x / cap) if abs(x) != np.inf else as_like(1.0, x)
+    """Its derivative, 1 for ±inf."""
+    within = less(maximum(x, const(0.0, x) - x), const(np.inf, x))
+    return where(within, sech2(x / const(cap, x)), const(1.0, x))
 
 
 @inner
@@ -52,24 +76,30 @@ def normaliser(lse: Any, z_loss: Any) -> Any:
 
 
 @inner
-def from_index(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any) -> Any:
-    """(loss, factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
-
-    `picked` is the label's logit. −R / S where it is the maximum; elsewhere p_y ≤ ½ and p_y − 1
-    has nothing to lose.
-    """
-    inv_t, inv_log = numbers[INVERSE_TEMPERATURE], numbers[INVERSE_LOG_BASE]
-    total = 1.0 + rest
-    log_s = log1p(rest)
+def index_loss(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any) -> Any:
+    """The loss for a class index whose logit is `picked`."""
+    inv_t = numbers[INVERSE_TEMPERATURE]
+    log_s = log1p(rest, 1.0 / (1.0 + rest))
     behind = 0.0 if weight == 0.0 else weight * (m - picked) * inv_t
-    lse = m * inv_t + log_s
-    penalty, slope = normaliser(lse, numbers[Z_LOSS])
-    loss = sample * ((behind + weight * log_s) * inv_log + penalty)
+    penalty, _ = normaliser(m * inv_t + log_s, numbers[Z_LOSS])
+    return sample * ((behind + weight * log_s) * numbers[INVERSE_LOG_BASE] + penalty)
+
+
+@inner
+def index_gradient(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any,
+                   rate: Any) -> Any:  # fmt: skip
+    """(factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
+
+    −R / S where the label is the maximum; elsewhere p_y ≤ ½ and p_y − 1 has nothing to lose.
+    """
+    inv_t = numbers[INVERSE_TEMPERATURE]
+    inverse = 1.0 / (1.0 + rest)
+    _, slope = normaliser(m * inv_t + log1p(rest, inverse), numbers[Z_LOSS])
     factor = sample * numbers[SCALE] * inv_t
-    p = exp_negative(picked - m, rate_of(inv_t, m)) / total
-    own = -rest / total if picked == m else p - 1.0
-    weight *= inv_log
-    return loss, factor * (weight + slope) / total, factor * (weight * own + slope * p)
+    p = exp_negative(picked - m, rate) * inverse
+    own = -rest * inverse if picked == m else p - 1.0
+    weight *= numbers[INVERSE_LOG_BASE]
+    return factor * (weight + slope) * inverse, factor * (weight * own + slope * p)
 
 
 @inner
@@ -80,15 +110,15 @@ def from_coefficients(m: Any, rest: Any, behind: Any, below: Any, top: Any, samp
     `behind` is Σ a_j (m − z_j), `below` and `top` are Σ a_j below and at the maximum.
     """
     inv_t, inv_log = numbers[INVERSE_TEMPERATURE], numbers[INVERSE_LOG_BASE]
-    total = 1.0 + rest
-    log_s = log1p(rest)
+    inverse = 1.0 / (1.0 + rest)
+    log_s = log1p(rest, inverse)
     weight = below + top
     lse = m * inv_t + log_s
     penalty, slope = normaliser(lse, numbers[Z_LOSS])
     loss = sample * ((behind * inv_t + weight * log_s) * inv_log + penalty)
     factor = sample * numbers[SCALE] * inv_t
-    alone = factor * (inv_log * (below - weight * rest / total) + slope / total)
-    return loss, factor * (weight * inv_log + slope) / total, factor * inv_log, alone
+    alone = factor * (inv_log * (below - weight * rest * inverse) + slope * inverse)
+    return loss, factor * (weight * inv_log + slope) * inverse, factor * inv_log, alone
 
 
 @inner
@@ -100,7 +130,85 @@ def sample_weight(row: Any, samples: Any, indices: Any, ignore: Any) -> Any:
 
 
 @inner
-def label_weight(row: Any, classes: Any, indices: Any) -> Any:
-    """(label, its class weight)."""
-    label = pointer(indices, _I64)[row]
-    return label, pointer(classes, _F64)[label] if classes != 0 else 1.0
+def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: Any,
+             ignore: Any) -> None:  # fmt: skip
+    """The weights of a tile's rows and labels; rows beyond the tile are left out."""
+    for r in range(ROWS):
+        d[SAMPLE + r], d[WEIGHT + r] = 0.0, 1.0
+    for r in range(tile):
+        d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore)
+        if classes != 0 and indices != 0 and d[SAMPLE + r] > 0.0:
+            d[WEIGHT + r] = pointer(classes, _F64)[pointer(indices, _I64)[row + r]]
+
+
+@inner
+def add_label(d: Any, r: Any, a: Any) -> None:
+    """The coefficient that the label has beyond that of every class."""
+    if a > 0.0:
+        if d[PICKED + r] == d[TOP + r]:
+            d[AT_TOP + r] += a
+        else:
+            d[BELOW + r] += a
+            d[BEHIND + r] += a * (d[TOP + r] - d[PICKED + r])
+
+
+@inner
+def label_entry(d: Any, r: Any, x: Any, mix: Any, cap: Any, rate: Any) -> None:
+    """OWN where there is more than `finish_index` knows: smoothing, a soft-cap (x is before it)."""
+    if mix is not None:
+        if d[PICKED + r] == d[TOP + r] and d[TIES + r] == 1.0:
+            d[OWN + r] = d[ALONE + r]
+        else:
+            e = exp_negative(d[PICKED + r] - d[TOP + r], rate)
+            d[OWN + r] = d[FACTOR + r] * e - d[SHARE + r] * d[WEIGHT + r] * (mix[0] + mix[1])
+    if cap is not None:
+        d[OWN + r] *= capped_slope(x, cap)
+
+
+@inner
+def finish_index(d: Any, numbers: Any, rate: Any, g: Any) -> None:
+    """Losses of a tile's rows, class indices; gradient factors unless g is None."""
+    widest_vectors()
+    for r in range(ROWS):
+        rest = finite_rest(d[M + r], d[REST + r], d[TIES + r])
+        top, picked, weight, sample = d[TOP + r], d[PICKED + r], d[WEIGHT + r], d[SAMPLE + r]
+        value = index_loss(top, picked, rest, weight, sample, numbers)
+        d[LOSS + r] = value if sample > 0.0 else 0.0
+        if g is not None:
+            d[FACTOR + r], d[OWN + r] = index_gradient(
+                top, picked, rest, weight, sample, numbers, rate
+            )
+
+
+@inner
+def finish_coefficients(d: Any, numbers: Any) -> None:
+    """As `finish_index`, for distributions and smoothed labels."""
+    widest_vectors()
+    for r in range(ROWS):
+        rest = finite_rest(d[M + r], d[REST + r], d[TIES + r])
+        sample = d[SAMPLE + r]
+        value, factor, share, alone = from_coefficients(
+            d[TOP + r], rest, d[BEHIND + r], d[BELOW + r], d[AT_TOP + r], sample, numbers
+        )
+        d[LOSS + r] = value if sample > 0.0 else 0.0
+        d[FACTOR + r], d[SHARE + r], d[ALONE + r] = factor, share, alone
+
+
+@inner
+def finish_normaliser(d: Any) -> None:
+    """1 / S into FACTOR, log S into SHARE and logsumexp into LOSS."""
+    widest_vectors()
+    for r in range(ROWS):
+        m = d[M + r]
+        rest = finite_rest(m, d[REST + r], d[TIES + r])
+        inverse = 1.0 / (1.0 + rest)
+        log_s = log1p(rest, inverse)
+        d[LOSS + r] = limit(m, d[REST + r], m + log_s)
+        d[FACTOR + r], d[SHARE + r] = inverse, log_s
+
+
+@inner
+def give(d: Any, losses: Any, row: Any, tile: Any) -> None:
+    """Store the tile's losses, rounded once."""
+    for r in range(tile):
+        write(losses, row + r, d[LOSS + r])

@@ -18,8 +18,11 @@ def element(x: Any, target: Any, positive: Any, smoothing: Any, inv_t: Any, rate
     yes = positive * ((1.0 - smoothing) * target + 0.5 * smoothing)
     no = (1.0 - smoothing) * (1.0 - target) + 0.5 * smoothing
     e = exp_negative(-size, rate)
+    wide = np.float64(e)
     behind = yes if x < 0 else no  # the side on which the output is wrong
-    loss = (0.0 if behind == 0.0 else behind * size * inv_t) + (yes + no) * log1p(np.float64(e))
+    loss = (0.0 if behind == 0.0 else behind * size * inv_t) + (yes + no) * log1p(
+        wide, 1.0 / (1.0 + wide)
+    )
     share, rest = e / (one + e), one / (one + e)
     p, q = (share, rest) if x < 0 else (rest, share)
     return loss, no * p - yes * q

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # importing it registers an exit handler, which at exit it is too late for
     from concurrent.futures import ThreadPoolExecutor
 
-_WORTHWHILE = 1 << 18  # bytes a thread: below it, waking one costs more than it brings
+WORTHWHILE = 1 << 21  # bytes a thread: below it, waking one costs more than it brings
+ROW = 64  # bytes that take as long as what is done once a row
 _PIECES = 4  # ranges a thread: the one that falls behind leaves its last ones to the others
 
 _lock = threading.Lock()
@@ -50,7 +51,7 @@ def spread(
 
     Ranges begin at multiples of `unit` rows. What is `kept` stays alive while any thread works.
     """
-    threads = min(thread_count(), max(1, rows * row_bytes // _WORTHWHILE), -(-rows // unit))
+    threads = min(thread_count(), max(1, rows * (row_bytes + ROW) // WORTHWHILE), -(-rows // unit))
     if threads <= 1:
         if rows:
             work(0, rows)

@@ -1,0 +1,125 @@
+"""The four dtypes that logits may have, in LLVM: widened when loaded, rounded once when stored.
+
+What lies in memory is told by a Numba type: uint16 stands for float16 and int16 for bfloat16.
+Everything here takes a number or a vector.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from lastlayer.kernels.simd import features
+
+# a number of the type that stands for each dtype, by layout.KINDS: single, double, half, bfloat
+KIND_LIKES = (np.float32(0), np.float64(0), np.uint16(0), np.int16(0))
+FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
+
+_HALF, _BFLOAT = types.uint16, types.int16
+_I16, _I32 = ir.IntType(16), ir.IntType(32)
+
+
+def _shaped(element: Any, like: Any) -> Any:
+    """The LLVM type of `element` in the shape, number or vector, of the LLVM type `like`."""
+    return ir.VectorType(element, like.count) if isinstance(like, ir.VectorType) else element
+
+
+def same(kind: Any, number: Any) -> Any:
+    """A constant of an LLVM type, in every lane."""
+    return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
+
+
+def _has_halves(context: Any) -> bool:
+    """Whether the processor itself turns float16 into float32 and back."""
+    return "+f16c" in features(context) or "aarch64" in context.codegen().magic_tuple()[0]
+
+
+def widened(context: Any, builder: Any, value: Any, kind: Any, like: Any) -> Any:
+    """What was loaded, of the type `kind` that stands for its dtype, in the precision of `like`."""
+    if kind == like:
+        return value
+    single = _shaped(FLOATS[types.float32], value.type)
+    if kind in (_HALF, _BFLOAT):
+        if kind == _HALF and _has_halves(context):
+            value = builder.fpext(
+                builder.bitcast(value, _shaped(ir.HalfType(), value.type)), single
+            )
+        else:
+            whole = builder.zext(value, _shaped(_I32, value.type))
+            if kind == _BFLOAT:  # the upper half of a float32
+                whole = builder.shl(whole, same(whole.type, 16))
+            else:
+                whole = _half_bits(builder, whole)
+            value = builder.bitcast(whole, single)
+        kind = types.float32
+    wide = _shaped(FLOATS[like], value.type)
+    if kind == like:
+        return value
+    return (builder.fpext if like == types.float64 else builder.fptrunc)(value, wide)
+
+
+def _half_bits(builder: Any, whole: Any) -> Any:
+    """float16 bits to float32 bits: the exponent's bias changes by 112, subnormals included."""
+    kind = whole.type
+    single = _shaped(FLOATS[types.float32], kind)
+    size = builder.and_(whole, same(kind, 0x7FFF))
+    value = builder.bitcast(builder.shl(size, same(kind, 13)), single)
+    n = builder.bitcast(builder.fmul(value, same(single, 2.0**112)), kind)
+    special = builder.or_(n, same(kind, 0x7F800000))  # infinity and NaN keep their payload
+    magnitude = builder.select(builder.icmp_signed(">=", size, same(kind, 0x7C00)), special, n)
+    sign = builder.shl(builder.and_(whole, same(kind, 0x8000)), same(kind, 16))
+    return builder.or_(magnitude, sign)
+
+
+def rounded(context: Any, builder: Any, value: Any, like: Any, kind: Any) -> Any:
+    """A value of the precision of `like` as what is stored for `kind`."""
+    if kind == like:
+        return value
+    if kind in FLOATS:
+        return (builder.fpext if kind == types.float64 else builder.fptrunc)(
+            value, _shaped(FLOATS[kind], value.type)
+        )
+    if like == types.float64:
+        value = builder.fptrunc(value, _shaped(FLOATS[types.float32], value.type))
+    words = _shaped(_I16, value.type)
+    if kind == _HALF and _has_halves(context):
+        return builder.bitcast(builder.fptrunc(value, _shaped(ir.HalfType(), value.type)), words)
+    whole = builder.bitcast(value, _shaped(_I32, value.type))
+    return builder.trunc((_to_half if kind == _HALF else _to_bfloat)(builder, whole), words)
+
+
+def _to_bfloat(builder: Any, n: Any) -> Any:
+    """float32 bits to bfloat16 bits, to nearest, ties to even; a NaN stays one."""
+    kind = n.type
+    odd = builder.and_(builder.lshr(n, same(kind, 16)), same(kind, 1))
+    up = builder.add(builder.add(n, same(kind, 0x7FFF)), odd)
+    nan = builder.or_(n, same(kind, 0x00400000))
+    size = builder.and_(n, same(kind, 0x7FFFFFFF))
+    is_nan = builder.icmp_signed(">", size, same(kind, 0x7F800000))
+    return builder.lshr(builder.select(is_nan, nan, up), same(kind, 16))
+
+
+def _to_half(builder: Any, n: Any) -> Any:
+    """float32 bits to float16 bits, to nearest, ties to even, subnormals and overflow included."""
+    kind = n.type
+    single = _shaped(FLOATS[types.float32], kind)
+    size = builder.and_(n, same(kind, 0x7FFFFFFF))
+    odd = builder.and_(builder.lshr(size, same(kind, 13)), same(kind, 1))
+    normal = builder.sub(size, same(kind, (112 << 23) - 0xFFF))
+    normal = builder.lshr(builder.add(normal, odd), same(kind, 13))
+    # adding 2^-1 (as float16 counts) makes the processor round at the last subnormal bit
+    place = same(kind, (127 - 15 + 23 - 10 + 1) << 23)
+    shifted = builder.fadd(builder.bitcast(size, single), builder.bitcast(place, single))
+    tiny = builder.sub(builder.bitcast(shifted, kind), place)
+
+    def choose(symbol: str, bound: int, a: Any, b: Any) -> Any:
+        return builder.select(builder.icmp_signed(symbol, size, same(kind, bound)), a, b)
+
+    value = choose("<", 113 << 23, tiny, normal)
+    value = choose(">=", 0x47800000, same(kind, 0x7C00), value)
+    value = choose(">", 0x7F800000, same(kind, 0x7E00), value)
+    sign = builder.and_(builder.lshr(n, same(kind, 16)), same(kind, 0x8000))
+    return builder.or_(value, sign)

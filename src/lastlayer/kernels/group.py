@@ -1,0 +1,208 @@
+"""What a group is to the kernels for few classes: a vector of rows, each lane a row of its own.
+
+A group of rows is turned into a buffer of (classes, lanes): class by class, the same operation for
+all of its rows. Images with the class axis first lie like that already. Lanes beyond the last row
+are computed and dropped, so that a row's result never depends on its neighbours, nor on where in
+a group it lies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lastlayer.kernels.blocks import AHEAD
+from lastlayer.kernels.jit import inner
+from lastlayer.kernels.memory import (
+    gather,
+    gather_from,
+    lane_count,
+    load,
+    load_up_to,
+    prefetch,
+    store,
+    store_first,
+    width,
+    write,
+)
+from lastlayer.kernels.row import (
+    ALONE,
+    AT_TOP,
+    BEHIND,
+    BELOW,
+    FACTOR,
+    REST,
+    SAMPLE,
+    SHARE,
+    TIES,
+    TOP,
+    M,
+    capped,
+    capped_slope,
+)
+from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
+from lastlayer.kernels.vecmath import exp_scaled, unscale, unscaled
+
+MOST_CLASSES = 64
+TILE = 16  # rows of a group of the most lanes
+
+# working memory, in bytes: logits, results and coefficients, (classes, lanes) each; rows of halves
+# as numbers; where a row's numbers are in a group. A cache line lies between two of them:
+# addresses with the same last 12 bits hinder each other.
+_GROUP = MOST_CLASSES * 64 + 64
+X, G, A, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP
+SCRATCH = 5 * _GROUP
+
+_F64, _I64 = np.float64(0), np.int64(0)
+
+
+@inner
+def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, halves: Any, buffer: Any,
+               like: Any) -> None:  # fmt: skip
+    """Rows as lanes of `buffer`, (classes, lanes)."""
+    lanes, rows, classes = lane_count(like), x[2], x[3]
+    if rows == 1:
+        for j in range(count):
+            store(buffer, j * lanes, load_up_to(memory, start + j * classes, tile, 0.0, like))
+    elif rows == count and classes == 1:
+        ahead = start + AHEAD // width(memory[0])
+        for j in range(count):
+            prefetch(memory, ahead + j * lanes)
+        if width(memory[0]) == 2:  # there is no instruction that gathers halves
+            total = tile * count
+            for k in range(0, total, lanes):
+                store(halves, k, load_up_to(memory, start + k, total - k, 0.0, like))
+            for j in range(count):
+                store(buffer, j * lanes, gather(halves, j, count, tile, 0.0, like))
+        else:
+            for j in range(count):
+                store(buffer, j * lanes, gather(memory, start + j, count, tile, 0.0, like))
+    else:
+        for j in range(count):
+            at = start + j * classes
+            store(buffer, j * lanes, gather(memory, at, rows, tile, 0.0, like))
+
+
+@inner
+def sum_group(d: Any, x: Any, g: Any, count: Any, rate: Any, cap: Any, like: Any) -> None:
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`."""
+    lanes = lane_count(like)
+    m = load(x, 0, like)
+    for j in range(1, count):
+        m = maximum(load(x, j * lanes, like), m)  # passes a NaN over: the sum will have it
+    top = capped(m, cap)
+    total, ties, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
+    for j in range(count):
+        v = load(x, j * lanes, like)
+        e = exp_scaled(capped(v, cap) - top, rate)
+        store(g, j * lanes, e)
+        at_m = equal(v, m)
+        total = where(at_m, total, total + e)
+        ties = where(at_m, ties + one, ties)
+    store(d, M, m)
+    store(d, TOP, top)
+    store(d, REST, total)
+    store(d, TIES, ties)
+    for r in range(lanes):
+        d[REST + r] *= unscale(like)
+
+
+@inner
+def load_coefficients(targets: Any, start: Any, t: Any, weights: Any, mix: Any, count: Any,
+                      tile: Any, halves: Any, a: Any, like: Any) -> None:  # fmt: skip
+    """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
+    lanes = lane_count(like)
+    if t is not None:
+        load_group(targets, start, t, count, tile, halves, a, like)
+    for j in range(count):
+        part = fill(mix[1], like)
+        if t is not None:
+            part = fma(load(a, j * lanes, like), fill(mix[0], like), part)
+        if weights is not None:
+            part = part * fill(weights[j], like)
+        store(a, j * lanes, part)
+
+
+@inner
+def sum_coefficients(d: Any, x: Any, a: Any, count: Any, cap: Any, like: Any) -> None:
+    """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
+    lanes, zero = lane_count(like), fill(0.0, like)
+    m = load(x, 0, like)
+    for j in range(1, count):
+        m = maximum(load(x, j * lanes, like), m)
+    top = capped(m, cap)
+    behind, below, above = zero, zero, zero
+    for j in range(count):
+        v, c = load(x, j * lanes, like), load(a, j * lanes, like)
+        at_m = equal(v, m)
+        behind = where(
+            equal(c, zero), behind, fma(c, where(at_m, zero, top - capped(v, cap)), behind)
+        )
+        below, above = where(at_m, below, below + c), where(at_m, above + c, above)
+    store(d, BEHIND, behind)
+    store(d, BELOW, below)
+    store(d, AT_TOP, above)
+
+
+@inner
+def give_group(d: Any, x: Any, g: Any, a: Any, count: Any, mix: Any, cap: Any, like: Any) -> None:
+    """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
+    lanes, zero = lane_count(like), fill(0.0, like)
+    counts = less(zero, load(d, SAMPLE, like))
+    factor = load(d, FACTOR, like)
+    if mix is not None:
+        share, alone = load(d, SHARE, like), load(d, ALONE, like)
+        m, single = load(d, M, like), equal(load(d, TIES, like), fill(1.0, like))
+    for j in range(count):
+        k = j * lanes
+        r = unscaled(load(g, k, like)) * factor
+        if mix is not None:
+            r = r - share * load(a, k, like)
+            r = where(single, where(equal(load(x, k, like), m), alone, r), r)
+        if cap is not None:
+            r = r * capped_slope(load(x, k, like), cap)
+        store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
+
+
+@inner
+def plan_turn(places: Any, count: Any, like: Any) -> None:
+    """Where in a group's buffer each number of its rows, side by side, comes from."""
+    lanes = lane_count(like)
+    for r in range(lanes):
+        for j in range(count):
+            places[r * count + j] = np.int32(j * lanes + r)
+
+
+@inner
+def store_group(g: Any, layout: Any, start: Any, memory: Any, places: Any, count: Any, tile: Any,
+                like: Any) -> None:  # fmt: skip
+    """A group's results to where they belong."""
+    lanes, rows, classes = lane_count(like), layout[2], layout[3]
+    if rows == count and classes == 1 and tile == lanes:
+        for k in range(0, lanes * count, lanes):
+            store(memory, start + k, gather_from(g, places, k, like))
+    elif rows == 1:
+        for j in range(count):
+            at, r = start + j * classes, load(g, j * lanes, like)
+            if tile == lanes:
+                store(memory, at, r)
+            else:
+                store_first(memory, at, tile, r)
+    else:
+        for j in range(count):
+            for r in range(tile):
+                write(memory, start + r * rows + j * classes, g[j * lanes + r])
+
+
+@inner
+def normalise_group(d: Any, x: Any, g: Any, count: Any, logarithms: Any, like: Any) -> None:
+    """From exp_scaled in `g` to probabilities, or their logarithms."""
+    lanes = lane_count(like)
+    top, log_s, factor = load(d, M, like), load(d, SHARE, like), load(d, FACTOR, like)
+    for j in range(count):
+        k = j * lanes
+        if logarithms:
+            store(g, k, (load(x, k, like) - top) - log_s)
+        else:
+            store(g, k, unscaled(load(g, k, like)) * factor)

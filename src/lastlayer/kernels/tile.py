@@ -1,0 +1,214 @@
+"""What a tile is to the kernels for many classes: some rows whose sums are finished together.
+
+Its rows are visited block by block, in place or in buffers; a block is added to a row's sums, or
+its part of the result is written.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lastlayer.kernels.blocks import (
+    BLOCK,
+    block_below,
+    block_coefficients,
+    block_max,
+    block_sum,
+    emit,
+    logarithm,
+    minus_coefficients,
+    nothing,
+    scaled_exp,
+)
+from lastlayer.kernels.jit import inner
+from lastlayer.kernels.memory import as_like, copy, pointer
+from lastlayer.kernels.row import (
+    ALONE,
+    AT_TOP,
+    BEHIND,
+    BELOW,
+    FACTOR,
+    OWN,
+    REST,
+    ROWS,
+    SAMPLE,
+    SHARE,
+    TIES,
+    TOP,
+    M,
+    capped,
+)
+from lastlayer.kernels.vecmath import unscale
+
+TILE = ROWS  # rows whose sums are finished together
+TILE_LOGITS = 1 << 14  # no more rows than have these together: they are read again from the cache
+
+# working memory, in bytes: rows of logits, of targets and of results, and a vector to amend
+_BUFFER = TILE * BLOCK * 8
+X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
+SCRATCH = SPARE + 64
+
+_F64, _I64 = np.float64(0), np.int64(0)
+
+
+@inner
+def begin(d: Any) -> None:
+    """Empty sums for the rows of a tile."""
+    for r in range(TILE):
+        d[M + r], d[TOP + r] = -np.inf, -np.inf
+        d[REST + r], d[TIES + r] = 0.0, 0.0
+        d[BEHIND + r], d[BELOW + r], d[AT_TOP + r] = 0.0, 0.0, 0.0
+
+
+@inner
+def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: Any,
+          like: Any) -> None:  # fmt: skip
+    """Add a block to a row's maximum, sum and ties."""
+    found = block_max(x, at, n, like)
+    m = np.float64(found)
+    if m > d[M + r]:
+        top, before = capped(m, cap), d[TOP + r]
+        lowered = math.exp((before - top) * inv_t)  # exp(−inf) = 0 at the first block
+        d[REST + r] = (d[REST + r] + d[TIES + r]) * lowered
+        d[TIES + r] = 0.0
+        if d[BELOW + r] + d[AT_TOP + r] > 0.0:
+            d[BEHIND + r] += (d[BELOW + r] + d[AT_TOP + r]) * (top - before)
+        d[BELOW + r] += d[AT_TOP + r]
+        d[AT_TOP + r] = 0.0
+        d[M + r], d[TOP + r] = m, top
+    highest = as_like(d[TOP + r], like)
+    if m < d[M + r]:
+        total = block_below(x, at, n, highest, rate, cap, like)
+        d[REST + r] += np.float64(total) * unscale(like)
+    else:
+        total, ties = block_sum(x, at, n, as_like(d[M + r], like), highest, rate, cap, like)
+        d[REST + r] += np.float64(total) * unscale(like)
+        d[TIES + r] += np.float64(ties)
+
+
+@inner
+def stage(layout: Any, x: Any, at: Any, n: Any, tile: Any, buffer: Any) -> None:
+    """Copy n classes of `tile` rows, from x[at] on, into rows of a buffer."""
+    rows, classes = layout[2], layout[3]
+    if rows == 1:
+        copy(x, at, classes, 1, buffer, 0, 1, BLOCK, n, tile)
+    else:
+        copy(x, at, rows, classes, buffer, 0, BLOCK, 1, tile, n)
+
+
+@inner
+def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any) -> None:
+    """The reverse of `stage`."""
+    rows, classes = layout[2], layout[3]
+    if rows == 1:
+        copy(buffer, 0, 1, BLOCK, g, at, classes, 1, n, tile)
+    else:
+        copy(buffer, 0, BLOCK, 1, g, at, rows, classes, tile, n)
+
+
+# Where the rows of a tile are found: in place, or block by block in buffers. That is known when a
+# kernel is compiled, by the type of `staged`, since the one has no use for the code of the other.
+
+
+@inner
+def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, x: Any,
+          start: Any, memory: Any, buffer: Any, targets: Any, t_start: Any, t_memory: Any,
+          t_buffer: Any, g: Any, g_start: Any, g_memory: Any, result: Any) -> None:  # fmt: skip
+    """each(extra, r, block, n, logits, at, targets, at, gradient, to) for every block of a tile.
+
+    Where the classes of all arrays lie side by side (`staged` is None) row by row, in place; else
+    block by block, with what lies otherwise copied for the whole tile before, and the gradient
+    after. g is NOTHING where none is asked for.
+    """
+    if staged is None:
+        for r in range(tile):
+            at, t_at, to = start + r * x[2], t_start + r * targets[2], g_start + r * g[2]
+            for block in range(0, count, size):
+                n = min(size, count - block)
+                each(extra, r, block, n, memory, at + block, t_memory, t_at + block, g_memory,
+                     to + block)  # fmt: skip
+    else:
+        for block in range(0, count, BLOCK):
+            n = min(BLOCK, count - block)
+            stage(x, memory, start + block * x[3], n, tile, buffer)
+            if t_memory is not None:
+                stage(targets, t_memory, t_start + block * targets[3], n, tile, t_buffer)
+            for r in range(tile):
+                at = r * BLOCK
+                each(extra, r, block, n, buffer, at, t_buffer, at, result, at)
+            if g[0] != 0:
+                unstage(g, g_memory, g_start + block * g[3], n, tile, result)
+
+
+@inner
+def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
+              to: Any) -> None:  # fmt: skip
+    """The sums of a block, for `visit`."""
+    d, rate, inv_t, cap, weights, mix, like = extra
+    merge(d, r, x, at, n, rate, inv_t, cap, like)
+    add_coefficients(d, r, block, n, x, at, t, t_at, cap, weights, mix, like)
+
+
+# An option is looked for (`mix is None`) where it is an argument: Numba then leaves out what can't
+# be reached, which it does not for what comes out of a tuple.
+
+
+@inner
+def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
+                     cap: Any, weights: Any, mix: Any, like: Any) -> None:  # fmt: skip
+    """The sums of a block's coefficients, where there are any."""
+    if mix is not None:
+        m, top = as_like(d[M + r], like), as_like(d[TOP + r], like)
+        behind, below, above = block_coefficients(
+            x, at, n, t, t_at, weights, block, mix, m, top, cap, like
+        )
+        d[BEHIND + r] += np.float64(behind)
+        d[BELOW + r] += np.float64(below)
+        d[AT_TOP + r] += np.float64(above)
+
+
+@inner
+def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
+                  g: Any, to: Any) -> None:  # fmt: skip
+    """The gradient of a block, for `visit`."""
+    d, row, indices, rate, cap, weights, mix, spare, past, like = extra
+    if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
+        emit(nothing, None, x, at, n, -1, as_like(0.0, like), spare, g, to, past, like)
+        return
+    label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
+    give_row(d, r, block, n, x, at, t, t_at, g, to, label, rate, cap, weights, mix, spare, past,
+             like)  # fmt: skip
+
+
+@inner
+def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
+             to: Any, label: Any, rate: Any, cap: Any, weights: Any, mix: Any, spare: Any,
+             past: Any, like: Any) -> None:  # fmt: skip
+    """The gradient of a block of a row that counts, for an index or with coefficients."""
+    own = as_like(d[OWN + r], like)
+    top, factor = as_like(d[TOP + r], like), as_like(d[FACTOR + r], like)
+    if mix is None:
+        known = (top, rate, factor, cap)
+        emit(scaled_exp, known, x, at, n, label, own, spare, g, to, past, like)
+    else:
+        share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
+        m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
+        several = (m, top, rate, factor, cap, share, single, alone, t, t_at, weights, block, mix)
+        emit(minus_coefficients, several, x, at, n, label, own, spare, g, to, past, like)
+
+
+@inner
+def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
+                 g: Any, to: Any) -> None:  # fmt: skip
+    """A block of probabilities or their logarithms, for `visit`."""
+    d, logarithms, spare, past, like = extra
+    top, own = as_like(d[TOP + r], like), as_like(0.0, like)
+    if logarithms:
+        known = (top, as_like(d[SHARE + r], like))
+        emit(logarithm, known, x, at, n, -1, own, spare, g, to, past, like)
+    else:
+        scale = (top, None, as_like(d[FACTOR + r], like), None)
+        emit(scaled_exp, scale, x, at, n, -1, own, spare, g, to, past, like)
