@@ -3,7 +3,8 @@
     python benchmarks/digits_network.py
 
 scikit-learn's 1,797 handwritten digits, 1,347 for training; one start, full batches, AdamW at
-0.01 with eps 1e-25 and without weight decay, float32. Draws docs/images/digits_network.png and prints the table.
+0.01 with eps 1e-25 and without weight decay, float32. Draws docs/images/digits_network.png and
+prints the table.
 """
 
 from __future__ import annotations
@@ -56,9 +57,7 @@ def train(loss_of: Callable[..., torch.Tensor]) -> dict[str, np.ndarray]:
             exact = lastlayer.torch.cross_entropy(logits.double(), labels[order[:cut]])
             right = net(images[order[cut:]]).argmax(1) == labels[order[cut:]]
             zeros = lastlayer.torch.cross_entropy(logits, labels[order[:cut]], reduction="none")
-            lost = torch.nn.functional.cross_entropy(
-                logits, labels[order[:cut]], reduction="none"
-            )
+            lost = torch.nn.functional.cross_entropy(logits, labels[order[:cut]], reduction="none")
             silent = ((lost == 0) & (zeros > 0)).double().mean()
         rows.append((loss.item(), exact.item(), silent.item(), right.double().mean().item()))
     names = ("loss", "exact", "silent", "held_out")

@@ -179,6 +179,27 @@ def test_what_is_kept_for_the_backward_pass_is_let_go_after_it():
     assert loss.requires_grad  # the loss is kept, as a running total of them would be
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_gradient_has_the_last_ones_memory_only_where_nobody_else_does(turned):
+    def gradient():
+        x = torch.zeros(2**20, 10).requires_grad_()
+        x = x if not turned else torch.zeros(10, 2**20).t().requires_grad_()
+        lt.cross_entropy(x, torch.zeros(2**20, dtype=torch.int32), reduction="sum").backward()
+        assert x.grad.stride() == x.stride()
+        return x.grad
+
+    first = gradient()
+    row = first[-1]  # a view is enough
+    place = first.data_ptr()
+    del first
+    second = gradient()
+    assert second.data_ptr() != place
+    SAME(row, second[0])
+    place = second.data_ptr()
+    del second
+    assert gradient().data_ptr() == place
+
+
 # --------------------------------------------------------------------------- torch.func
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lastlayer.torch import binary_formulas, checks, mapping
 from lastlayer.torch.kernel_calls import BinaryCrossEntropy
 from lastlayer.torch.memory import viewable
-from lastlayer.torch.operators import Pair, by_kernels, derivatives, fake, shaped
+from lastlayer.torch.operators import Pair, by_kernels, derivatives, fake, shaped, widened
 
 
 @torch.library.custom_op("lastlayer::binary_cross_entropy_with_logits", mutates_args=())
@@ -35,7 +35,7 @@ def _(
 ) -> Pair:
     tensors = (input, target, weight, pos_weight)
     if viewable(*tensors) and BinaryCrossEntropy.possible(input, pos_weight):
-        return by_kernels(BinaryCrossEntropy(*tensors, reduction), gradient)
+        return by_kernels(BinaryCrossEntropy(widened(input), *tensors[1:], reduction), gradient)
     pair: Pair = by_formulas(*tensors, reduction, gradient)
     return pair
 

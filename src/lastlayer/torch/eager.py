@@ -83,7 +83,8 @@ def loss(call: Call, *tensors: Tensor | None, inplace: bool) -> Tensor:
         _check_overwriting(input, call)
         result: Tensor = _InPlace.apply(call, *tensors)
     else:
-        result = _Loss.apply(call, *tensors)
+        # what Function.apply does before this is for torch.func, which is not here
+        result = super(Function, _Loss).apply(call, *tensors)
     return result
 
 

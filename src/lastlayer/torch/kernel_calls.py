@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -15,9 +16,17 @@ from lastlayer.torch.eager import Call
 from lastlayer.torch.formulas import class_axis
 from lastlayer.torch.memory import as_array
 
+# The options that the kernels' shortest way knows nothing of
+_OPTIONS = ("label_smoothing", "z_loss", "softcap", "temperature", "divisor", "empty")
+_NOTHING_ASKED = (0.0, 0.0, None, 1.0, None, "nan")
+_OF_TYPES = tuple(map(type, _NOTHING_ASKED))
+
 
 class CrossEntropy(Call):
-    """Softmax cross-entropy. `options` are those of `softmax_problem`."""
+    """Softmax cross-entropy. `options` are those of `softmax_problem`.
+
+    They are checked by the first call, which for the commonest kind of it is all there is to do.
+    """
 
     def __init__(
         self,
@@ -28,21 +37,43 @@ class CrossEntropy(Call):
         **options: Any,
     ) -> None:
         self.logits, self.axis, self.numbers = as_array(input), class_axis(input), options
-        self.problem = softmax_problem(
+        self._labels = as_array(target)
+        self._weights = [None if w is None else as_array(w) for w in (weight, samples)]
+        asked = tuple(map(options.__getitem__, _OPTIONS))
+        self._plain = (
+            weight is None
+            and samples is None
+            and type(options["reduction"]) is str
+            and tuple(map(type, asked)) == _OF_TYPES  # no arrays, which == takes apart
+            and asked == _NOTHING_ASKED
+        )
+
+    @cached_property
+    def problem(self) -> Any:
+        return softmax_problem(
             self.logits,
-            as_array(target),
+            self._labels,
             axis=self.axis,
-            class_weight=None if weight is None else as_array(weight),
-            sample_weight=None if samples is None else as_array(samples),
+            class_weight=self._weights[0],
+            sample_weight=self._weights[1],
             base=math.e,
             names=checks.TORCH,
-            **options,
+            **self.numbers,
         )
 
     def __call__(self, gradient: Array | None) -> Any:
+        if self._plain and "problem" not in self.__dict__:
+            ignore, reduction = self.numbers["ignore_index"], self.numbers["reduction"]
+            value = kernels.plain_cross_entropy(
+                self.logits, self._labels, gradient, ignore, reduction
+            )
+            if value is not None:
+                return value
+        problem = self.problem
         if gradient is not None:
-            gradient = contract.last(gradient, self.problem.axis)
-        return self.problem.reduce(kernels.cross_entropy(self.problem, gradient))
+            gradient = contract.last(gradient, problem.axis)
+        loss, reduce = kernels.cross_entropy(problem, gradient), problem.reduce
+        return reduce(loss) if reduce.reduction == "none" else reduce.finish(kernels.total(loss))
 
     def read(self) -> tuple[Array | None, ...]:
         problem = self.problem

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lastlayer import contract
 from lastlayer.torch import checks, formulas, mapping
 from lastlayer.torch.eager import Call, result_of, times
 from lastlayer.torch.formulas import Options, class_axis
@@ -42,9 +41,13 @@ def gradient_like(input: Tensor) -> Tensor:
 
 def by_kernels(call: Call, wanted: bool) -> Pair:
     """A call of the kernels."""
-    dtype = contract.loss_dtype(call.logits)
-    gradient = empty_like(call.logits, dtype) if wanted else np.empty(0, dtype)
+    gradient = empty_like(call.logits) if wanted else np.empty(0, call.logits.dtype)
     return result_of(call(gradient if wanted else None), call), as_tensor(gradient)
+
+
+def widened(input: Tensor) -> Tensor:
+    """Half precision as float32, in which the kernels then give the gradient."""
+    return input.to(formulas.loss_dtype(input))
 
 
 def fake(input: Tensor, rows: tuple[int, ...], reduction: str, gradient: bool) -> Pair:
@@ -92,7 +95,8 @@ def _(input: Tensor, target: Tensor, weight: Any, sample_weight: Any, *numbers: 
         pair: Pair = by_formulas(*tensors, *numbers)
         return pair
     *rest, wanted = numbers
-    return by_kernels(CrossEntropy(*tensors, **checks.named(rest)), wanted)
+    call = CrossEntropy(widened(input), *tensors[1:], **checks.named(rest))
+    return by_kernels(call, wanted)
 
 
 by_formulas = cross_entropy._init_fn
