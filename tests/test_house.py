@@ -18,6 +18,7 @@ import test_exactness
 from frontends import FRONT_ENDS
 
 import lastlayer as ll
+import lastlayer.torch as front_end
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "lastlayer"
@@ -144,9 +145,16 @@ def test_a_call_loads_numba_and_none_of_the_other_packages():
 # --------------------------------------------------------------------------- public names
 
 API = (ROOT / "docs" / "api.md").read_text()
-DOCUMENTED = dict(
-    re.findall(r"^### `ll\.([\w.]+)`\n\n(?:```python\n(.*?)```)?", API, re.MULTILINE | re.DOTALL)
-)
+
+
+def documented(package: str) -> dict[str, str]:
+    """The names of a package that the document has, and their signatures there."""
+    entry = rf"^### `{package}\.([\w.]+)`\n\n(?:```python\n(.*?)```)?"
+    return dict(re.findall(entry, API, re.MULTILINE | re.DOTALL))
+
+
+DOCUMENTED = documented("ll")
+IN_TORCH = documented("lastlayer\\.torch")
 
 
 def public(name: str) -> object:
@@ -177,6 +185,28 @@ def test_the_public_names_are_those_that_the_documents_list():
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_documents_have_the_signature(name):
     assert " ".join(DOCUMENTED[name].split()) == f"ll.{name}{signature(name)}"
+
+
+def test_the_names_of_the_pytorch_front_end_are_those_that_the_documents_list():
+    assert sorted(IN_TORCH) == sorted(front_end.__all__)
+    assert list(front_end.__all__) == sorted(front_end.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(front_end.__all__) - {"LabelError"}))
+def test_the_pytorch_front_end_is_described_whole(name):
+    found = getattr(front_end, name)
+    bare = [p.replace(annotation=p.empty) for p in inspect.signature(found).parameters.values()]
+    text = str(inspect.Signature(bare)).replace("'", '"')
+    written = " ".join(IN_TORCH[name].split()).replace("( ", "(").replace(" )", ")")
+    assert written == f"lastlayer.torch.{name}{text}"
+    described = inspect.cleandoc(found.__doc__)
+    parts = {"Parameters", "Examples"}
+    if inspect.isfunction(found):
+        parts |= {"Returns", "Raises", "References"}
+    assert all(f"\n{part}\n---" in described for part in parts)
+    assert ">>> " in described
+    words = set(re.findall(r"\w+", described))
+    assert set(inspect.signature(found).parameters) <= words
 
 
 def test_cross_entropy_has_the_signature_of_the_design():

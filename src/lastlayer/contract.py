@@ -12,7 +12,7 @@ import importlib.util
 import math
 import operator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,22 @@ Indices = NDArray[np.int64]
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 LARGEST = 1e12  # weight or target: products of them with each other stay within float32
 FRONT_ENDS = {"torch": "lastlayer.torch", "jax": "lastlayer.jax", "jaxlib": "lastlayer.jax"}
+
+
+class Names(NamedTuple):
+    """What a front-end's callers know their arguments by, for the messages."""
+
+    logits: str = "logits"
+    labels: str = "labels"
+    class_weight: str = "class_weight"
+    sample_weight: str = "sample_weight"
+    about_labels: str = ""  # said before "labels of shape …" where the argument is not called so
+    as_float: str = "labels.astype(float)"
+    as_integer: str = "labels.astype(int)"
+    as_scores: str = "np.asarray(logits, dtype=float)"
+
+
+NUMPY = Names()
 
 
 # --------------------------------------------------------------------------- arrays
@@ -48,7 +64,7 @@ def as_array(value: Any, name: str) -> Array:
     if root in FRONT_ENDS:
         front_end = FRONT_ENDS[root]
         there = importlib.util.find_spec(front_end) is not None
-        instead = f"use the one of the same name in {front_end}, or " if there else ""
+        instead = f"use {front_end}, or " if there else ""
         raise TypeError(
             f"{name} is a {root.removesuffix('lib')} {type(value).__name__}, and this is the "
             f"NumPy function: {instead}pass np.asarray({name})"
@@ -72,37 +88,49 @@ def as_scores(value: Any, name: str = "x") -> Array:
     return _floating(array, name)
 
 
-def as_outputs(value: Any, name: str = "logits") -> Array:
+def as_outputs(value: Any, names: Names = NUMPY) -> Array:
     """Floating raw outputs of any shape."""
-    array = as_array(value, name)
-    if array.dtype.kind in "iub":
+    array = as_array(value, names.logits)
+    check_outputs(dtype_name(array.dtype), array.dtype, names)
+    return array
+
+
+def check_outputs(dtype: str, shown: Any, names: Names = NUMPY) -> None:
+    """Refuse raw outputs of a dtype that is not floating."""
+    if dtype.startswith(("int", "uint", "bool")):
         raise TypeError(
-            f"{name} must be floating ({', '.join(FLOATING)}), not {array.dtype}: were logits and "
-            f"labels swapped? For scores that are whole numbers: np.asarray({name}, dtype=float)"
+            f"{names.logits} must be floating ({', '.join(FLOATING)}), not {shown}: were "
+            f"{names.logits} and {names.labels} swapped? For scores that are whole numbers: "
+            f"{names.as_scores}"
         )
-    return _floating(array, name)
+    check_floating(dtype, shown, names.logits)
 
 
-def as_logits(value: Any, axis: int, name: str = "logits") -> tuple[Array, int]:
+def as_logits(value: Any, axis: int, names: Names = NUMPY) -> tuple[Array, int]:
     """Floating logits with at least one class, and their class axis as a number from 0."""
-    array = as_outputs(value, name)
+    array = as_outputs(value, names)
     if array.ndim == 0:
-        raise ValueError(f"{name} needs a class axis: a single number has shape ()")
-    axis = as_axis(axis, array)
-    if array.shape[axis] == 0:
-        raise ValueError(f"{name} of shape {array.shape} has no classes along axis {axis}")
+        raise ValueError(f"{names.logits} needs a class axis: a single number has shape ()")
+    axis = as_axis(axis, array.ndim)
+    check_classes(array.shape, axis, names.logits)
     return array, axis
 
 
-def as_axis(axis: Any, array: Array) -> int:
-    """One axis of `array`, counted from 0."""
+def check_classes(shape: tuple[int, ...], axis: int, name: str) -> None:
+    """Refuse logits without classes."""
+    if shape[axis] == 0:
+        raise ValueError(f"{name} of shape {shape} has no classes along axis {axis}")
+
+
+def as_axis(axis: Any, ndim: int) -> int:
+    """One of `ndim` axes, counted from 0."""
     try:
         number = operator.index(axis)
     except TypeError:
         raise TypeError(f"axis must be an integer, not {axis!r}") from None
-    if not -array.ndim <= number < array.ndim:
-        raise np.exceptions.AxisError(number, array.ndim)
-    return number % array.ndim
+    if not -ndim <= number < ndim:
+        raise np.exceptions.AxisError(number, ndim)
+    return number % ndim
 
 
 def loss_dtype(logits: Array) -> np.dtype[Any]:
@@ -116,9 +144,14 @@ def last(array: Array, axis: int) -> Array:
 
 
 def _floating(array: Array, name: str) -> Array:
-    if dtype_name(array.dtype) not in FLOATING:
-        raise TypeError(f"{name} must be floating ({', '.join(FLOATING)}), not {array.dtype}")
+    check_floating(dtype_name(array.dtype), array.dtype, name)
     return array
+
+
+def check_floating(dtype: str, shown: Any, name: str) -> None:
+    """Refuse a dtype that is none of the four."""
+    if dtype not in FLOATING:
+        raise TypeError(f"{name} must be floating ({', '.join(FLOATING)}), not {shown}")
 
 
 def as_out(
@@ -205,7 +238,7 @@ def as_probabilities(
     array = as_scores(value, name)
     if array.ndim == 0:
         raise ValueError(f"{name} needs a class axis: a single number has shape ()")
-    moved = np.moveaxis(array, as_axis(axis, array), -1)
+    moved = np.moveaxis(array, as_axis(axis, array.ndim), -1)
     if moved.shape[-1] == 0:
         raise ValueError(f"{name} of shape {array.shape} has no classes along axis {axis}")
     p = moved.astype(np.float64)
@@ -261,10 +294,17 @@ def _weight(value: Any, shape: tuple[int, ...], name: str, meaning: str) -> Floa
     array = as_array(value, name)
     if array.dtype.kind not in "iubf" and dtype_name(array.dtype) != "bfloat16":
         raise TypeError(f"{name} must be numbers, not {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, not {shape}, {meaning}")
+    check_weight_shape(array.shape, shape, name, meaning)
     check_range(array, name)
     return np.require(array, np.float64, ["C", "A"])
+
+
+def check_weight_shape(
+    shape: tuple[int, ...], wanted: tuple[int, ...], name: str, meaning: str
+) -> None:
+    """Refuse weights of another shape."""
+    if shape != wanted:
+        raise ValueError(f"{name} has shape {shape}, not {wanted}, {meaning}")
 
 
 def as_number(

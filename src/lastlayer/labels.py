@@ -9,8 +9,10 @@ import numpy as np
 from lastlayer.contract import (
     FLOATING,
     LARGEST,
+    NUMPY,
     Array,
     Indices,
+    Names,
     as_array,
     check_range,
     dtype_name,
@@ -23,88 +25,132 @@ class LabelError(ValueError):
 
 
 def as_labels(
-    labels: Any, logits: Array, axis: int, ignore_index: int
+    labels: Any,
+    logits: Array,
+    axis: int,
+    ignore_index: int,
+    *,
+    names: Names = NUMPY,
 ) -> tuple[Indices | None, Array | None]:
     """Labels as flat int64 class indices, or as distributions: one of the two is None.
 
     Indices have the shape of the logits without the class axis, distributions that of the logits.
     The values of distributions are for `check_targets`.
     """
-    array = as_array(labels, "labels")
-    rows = logits.shape[:axis] + logits.shape[axis + 1 :]
-    classes = logits.shape[axis]
-    if array.size == 0 and array.shape == rows and array.dtype.kind == "f":
-        array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
-    if array.dtype.kind in "iu":
-        if array.shape != rows:
-            hint = ""
-            if array.shape == logits.shape:
-                hint = "; one-hot labels are floating: labels.astype(float)"
-            elif not rows:
-                hint = ": a single row of logits takes a single number"
-            raise ValueError(
-                f"labels of shape {array.shape} do not fit logits of shape {logits.shape} with "
-                f"classes along axis {axis}: class indices have shape {rows}{hint}"
-            )
-        return _class_indices(array, classes, ignore_index), None
-    if dtype_name(array.dtype) not in FLOATING:
-        raise TypeError(
-            "labels must be integers (class indices) or floating (distributions), "
-            f"not {array.dtype}"
-        )
-    if array.shape != logits.shape:
-        hint = ""
-        if array.shape == rows:
-            hint = "; class indices must be integers: labels.astype(int)"
-        raise ValueError(
-            f"floating labels are distributions and have the logits' shape {logits.shape}, "
-            f"not {array.shape}{hint}"
-        )
+    array = as_array(labels, names.labels)
+    dtype = dtype_name(array.dtype)
+    if are_indices(dtype, array.dtype, array.shape, logits.shape, axis, names):
+        if dtype in FLOATING:
+            array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
+        return _class_indices(array, logits.shape[axis], ignore_index, names), None
     return None, array
 
 
-def check_targets(targets: Array, *, signed: bool = False) -> None:
+def check_targets(targets: Array, *, signed: bool = False, names: Names = NUMPY) -> None:
     """Refuse soft targets that are negative, infinite, NaN; those of a regression may be signed."""
-    check_range(targets, "labels", LabelError, -LARGEST if signed else 0)
+    check_range(targets, names.labels, LabelError, -LARGEST if signed else 0)
 
 
-def _class_indices(labels: Array, classes: int, ignore_index: int) -> Indices:
+def are_indices(
+    dtype: str,
+    shown: Any,
+    shape: tuple[int, ...],
+    logits: tuple[int, ...],
+    axis: int,
+    names: Names = NUMPY,
+) -> bool:
+    """Whether labels are class indices, or else distributions, by dtype and shape alone."""
+    rows = logits[:axis] + logits[axis + 1 :]
+    about = names.about_labels
+    if dtype.startswith(("int", "uint")):
+        if shape != rows:
+            hint = ""
+            if shape == logits:
+                hint = f"; one-hot labels are floating: {names.as_float}"
+            elif not rows:
+                hint = f": a single row of {names.logits} takes a single number"
+            raise ValueError(
+                f"{about}labels of shape {shape} do not fit {names.logits} of shape {logits} with "
+                f"classes along axis {axis}: class indices have shape {rows}{hint}"
+            )
+        return True
+    if dtype not in FLOATING:
+        raise TypeError(
+            f"{names.labels} must be integers (class indices) or floating (distributions), "
+            f"not {shown}"
+        )
+    if shape == rows and 0 in shape:
+        return True
+    if shape != logits:
+        hint = ""
+        if shape == rows:
+            hint = f"; class indices must be integers: {names.as_integer}"
+        raise ValueError(
+            f"{about}floating labels are distributions and have the logits' shape {logits}, "
+            f"not {shape}{hint}"
+        )
+    return False
+
+
+def _class_indices(labels: Array, classes: int, ignore_index: int, names: Names) -> Indices:
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
         if bad.any():
             place, value = first_bad(bad, labels)
             raise LabelError(
-                f"labels{place} = {value} is outside [0, {classes}) and is not "
+                f"{names.labels}{place} = {value} is outside [0, {classes}) and is not "
                 f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
                 f"name none of the C = {classes} classes"
             )
     return np.require(labels, np.int64, ["C", "A"]).reshape(-1)
 
 
-def as_binary_labels(labels: Any, logits: Array, ignore_index: int) -> tuple[Array, Array | None]:
-    """Targets of sigmoid outputs, in [0, 1] or 0 and 1, and which of them are ignored, if any."""
-    target = as_array(labels, "labels")
-    if target.shape != logits.shape:
-        raise ValueError(
-            f"labels have shape {target.shape}, and logits {logits.shape}: one label an output"
-        )
-    whole = target.dtype.kind in "iub"
-    if not whole and dtype_name(target.dtype) not in FLOATING:
-        raise TypeError(f"labels must be 0, 1 or floating in [0, 1], not {target.dtype}")
+def as_binary_labels(
+    labels: Any, logits: Array, ignore_index: int | None, names: Names = NUMPY
+) -> tuple[Array, Array | None]:
+    """Targets of sigmoid outputs, in [0, 1] or 0 and 1, and which of them are ignored, if any.
+
+    Without an `ignore_index` (None) none can be.
+    """
+    target = as_array(labels, names.labels)
+    dtype = dtype_name(target.dtype)
+    check_binary_labels(dtype, target.dtype, target.shape, logits.shape, names)
+    whole = dtype not in FLOATING
     ignoring = whole and target.dtype.kind != "b" and ignore_index in (0, 1)
     with np.errstate(invalid="ignore"):
         # the common case needs no mask, which is as large as the labels
         if not ignoring and (target.size == 0 or (target.min() >= 0 and target.max() <= 1)):
             return target, None
         bad = (target != 0) & (target != 1) if whole else ~((target >= 0) & (target <= 1))
-    ignored = target == ignore_index if whole else None
+    ignored = target == ignore_index if whole and ignore_index is not None else None
     if ignored is not None:
         bad &= ~ignored
     if bad.any():
         place, value = first_bad(bad, target)
         raise LabelError(
-            f"labels{place} = {value} is no target of a sigmoid "
-            f"output: {np.count_nonzero(bad)} of {target.size} are neither in [0, 1] nor "
-            f"ignore_index ({ignore_index})"
+            f"{names.labels}{place} = {value} is no target of a sigmoid "
+            f"output: {np.count_nonzero(bad)} of {target.size} are "
+            + (
+                "not in [0, 1]"
+                if ignore_index is None
+                else f"neither in [0, 1] nor ignore_index ({ignore_index})"
+            )
         )
     return target, ignored
+
+
+def check_binary_labels(
+    dtype: str,
+    shown: Any,
+    shape: tuple[int, ...],
+    logits: tuple[int, ...],
+    names: Names = NUMPY,
+) -> None:
+    """Refuse targets of sigmoid outputs by their dtype or shape."""
+    if shape != logits:
+        raise ValueError(
+            f"{names.about_labels}labels have shape {shape}, and {names.logits} {logits}: one "
+            "label an output"
+        )
+    if not dtype.startswith(("int", "uint", "bool")) and dtype not in FLOATING:
+        raise TypeError(f"{names.labels} must be 0, 1 or floating in [0, 1], not {shown}")

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from lastlayer.contract import (
+    NUMPY,
     Array,
     Floats,
     Indices,
+    Names,
     as_base,
     as_class_weight,
     as_integer,
@@ -76,21 +78,22 @@ def softmax_problem(
     divisor: Any,
     empty: Any,
     look_at_targets: bool = True,
+    names: Names = NUMPY,
 ) -> Problem:
     """Everything that `cross_entropy` was given, checked.
 
     Without `look_at_targets` the values of soft targets are not: the kernels do as they read them,
     which saves two passes over an array of the size of the logits.
     """
-    x, axis = as_logits(logits, axis)
+    x, axis = as_logits(logits, axis, names)
     ignore = as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore)
+    indices, targets = as_labels(labels, x, axis, ignore, names=names)
     if targets is not None and look_at_targets:
-        check_targets(targets)
+        check_targets(targets, names=names)
     ignore = as_stored(ignore)
     rows = x.shape[:axis] + x.shape[axis + 1 :]
-    weights = as_class_weight(class_weight, x.shape[axis])
-    samples = as_sample_weight(sample_weight, rows)
+    weights = as_class_weight(class_weight, x.shape[axis], names.class_weight)
+    samples = as_sample_weight(sample_weight, rows, names.sample_weight)
     counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore)
     return Problem(
         logits=last(x, axis),
@@ -141,11 +144,13 @@ def binary_problem(
     reduction: Any,
     divisor: Any,
     empty: Any,
+    names: Names = NUMPY,
 ) -> BinaryProblem:
     """Everything that `binary_cross_entropy` was given, checked."""
-    x = as_outputs(logits)
-    target, ignored = as_binary_labels(labels, x, as_integer(ignore_index, "ignore_index"))
-    weight = as_sample_weight(sample_weight, x.shape)
+    x = as_outputs(logits, names)
+    ignore = None if ignore_index is None else as_integer(ignore_index, "ignore_index")
+    target, ignored = as_binary_labels(labels, x, ignore, names)
+    weight = as_sample_weight(sample_weight, x.shape, names.sample_weight)
     if ignored is not None:
         weight = np.where(ignored.reshape(-1), 0.0, 1.0 if weight is None else weight)
     counted = float(x.size if weight is None else weight.sum())

@@ -154,11 +154,11 @@ def _class_rows(x: ArrayLike, axis: Axes) -> tuple[Array, Array, tuple[int, ...]
     if axis is None:
         axes = tuple(range(whole.ndim))
     elif isinstance(axis, tuple):
-        axes = tuple(contract.as_axis(a, whole) for a in axis)
+        axes = tuple(contract.as_axis(a, whole.ndim) for a in axis)
         if len(set(axes)) < len(axes) or not axes:
             raise ValueError(f"axis = {axis} must name one or more axes, each once")
     else:
-        axes = (contract.as_axis(axis, whole),)
+        axes = (contract.as_axis(axis, whole.ndim),)
     rows = _classes_last(whole, axes)
     if rows.shape[-1] == 0:
         raise ValueError(f"x of shape {array.shape} has nothing along axis {axis}")
