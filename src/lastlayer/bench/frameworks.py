@@ -30,14 +30,20 @@ def _by_formula(inputs: Inputs) -> str:
 
 
 def torch_with(
-    how: str, wrap: Callable[[Any, Callable[..., Any]], Callable[..., Any]]
+    how: str,
+    wrap: Callable[[Any, Callable[..., Any]], Callable[..., Any]],
+    functional: str = "torch.nn.functional",
 ) -> Callable[[Inputs], Prepared]:
-    """PyTorch with its functions as `wrap` (given torch and a function) makes them."""
+    """PyTorch with its functions as `wrap` (given torch and a function) makes them.
+
+    `functional` is the module that has the loss: PyTorch's own, or the one in its place.
+    """
 
     def prepare(inputs: Inputs) -> Prepared:
         torch = importlib.import_module("torch")
         torch.set_num_threads(inputs.threads)
-        prepared = _torch_calls(torch, inputs, lambda function: wrap(torch, function))
+        module = importlib.import_module(functional)
+        prepared = _torch_calls(torch, module, inputs, lambda function: wrap(torch, function))
         fresh = ", a new .grad each call" if inputs.case.task == "gradient" else ""
         settings = f"torch {torch.__version__}, {how}, {threads_text(inputs.threads)}{fresh}"
         return Prepared(settings + _by_formula(inputs), prepared, _torch_outcome(torch, inputs))
@@ -51,6 +57,7 @@ def _compiled(torch: Any, function: Callable[..., Any]) -> Any:
 
 
 torch_eager = torch_with("eager", lambda _, function: function)
+torch_lastlayer = torch_with("lastlayer.torch", lambda _, function: function, "lastlayer.torch")
 # The other modes and Inductor's settings for C++ are no faster: benchmarks/peer_settings.py.
 torch_compile = torch_with(
     "torch.compile, default mode, for this shape, compiling not counted", _compiled
@@ -58,11 +65,14 @@ torch_compile = torch_with(
 
 
 def _torch_calls(
-    torch: Any, inputs: Inputs, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+    torch: Any,
+    functional: Any,
+    inputs: Inputs,
+    wrap: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> Callable[[], Any]:
     logits = _to_torch(torch, inputs.logits)  # the same memory
     labels = _to_torch(torch, inputs.labels if inputs.targets is None else inputs.targets)
-    option, functional = inputs.case.option, torch.nn.functional
+    option = inputs.case.option
     smoothing = SMOOTHING if option == "label-smoothing" else 0.0
     weight = inputs.class_weight
     weights = None if weight is None else torch.from_numpy(weight).to(logits.dtype)

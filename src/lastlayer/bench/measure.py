@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import math
 import os
 import random
@@ -69,6 +70,8 @@ def contestants(peers: Sequence[str] = (), without: Sequence[str] = ()) -> tuple
     for name in peers:
         if name not in known:
             raise ValueError(f"{name!r} is no peer: choose from {', '.join(known)}")
+    if importlib.util.find_spec("torch") is None:  # what lastlayer.torch is there for
+        without = (*without, "lastlayer-torch")
     chosen = [
         peer for key, peer in known.items() if (key in peers if peers else key not in without)
     ]

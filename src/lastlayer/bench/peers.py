@@ -14,7 +14,7 @@ import numpy as np
 
 from lastlayer.bench.cases import Case, Option, Task
 from lastlayer.bench.contestants import Contestant, Prepared, as_outcome, threads_text
-from lastlayer.bench.frameworks import jax_jit, torch_compile, torch_eager
+from lastlayer.bench.frameworks import jax_jit, torch_compile, torch_eager, torch_lastlayer
 from lastlayer.bench.inputs import Inputs
 from lastlayer.contract import Array
 
@@ -185,4 +185,5 @@ PEERS = (
     Contestant("torch", "PyTorch eager", torch_eager),
     Contestant("torch-compile", "torch.compile", torch_compile, compiles=True),
     Contestant("jax", "JAX jit", jax_jit, compiles=True),
+    Contestant("lastlayer-torch", "lastlayer.torch", torch_lastlayer, kind="lastlayer"),
 )  # fmt: skip

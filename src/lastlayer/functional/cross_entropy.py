@@ -115,7 +115,7 @@ def cross_entropy(
     2408.00118.
     """
     rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
-            divisor)  # fmt: skip
+            divisor, empty)  # fmt: skip
     if all(map(is_, rest, _NOTHING_ASKED)):
         value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction)
         if value is not None:
@@ -205,7 +205,7 @@ def cross_entropy_with_grad(
     The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
     """
     rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
-            divisor)  # fmt: skip
+            divisor, empty)  # fmt: skip
     if type(logits) is np.ndarray and not label_grad and all(map(is_, rest, _NOTHING_ASKED)):
         place = np.empty_like(logits) if out is None else out
         value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction)
@@ -243,9 +243,9 @@ def cross_entropy_with_grad(
 
 # The defaults themselves: whoever passes an equal number goes the general way, to the same result.
 _NOTHING_ASKED = tuple(
-    cross_entropy.__kwdefaults__[name]
+    (cross_entropy.__kwdefaults__ or {})[name]
     for name in ("axis", "class_weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
-                 "temperature", "base", "divisor")
+                 "temperature", "base", "divisor", "empty")
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from lastlayer.kernels.memory import (
 )
 from lastlayer.kernels.row import capped, capped_slope
 from lastlayer.kernels.simd import equal, fill, largest_of, maximum, total_of, where
-from lastlayer.kernels.vecmath import exp_negative, exp_scaled
+from lastlayer.kernels.vecmath import exp_scaled, times
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over
 AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
@@ -125,15 +125,15 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, top: Any, rate: Any, cap: Any, li
 def scaled_exp(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
     top, rate, factor, cap = row
-    e = exp_negative(capped(v, cap) - fill(top, like), rate)
-    return _sloped(e * fill(factor, like), v, cap)
+    e = exp_scaled(capped(v, cap) - fill(top, like), rate)
+    return _sloped(times(e, fill(factor, like)), v, cap)
 
 
 @inner
 def minus_coefficients(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) − share · a_j, `alone` at a single maximum; times dz_j/dx_j."""
     m, top, rate, factor, cap, share, single, alone, t, t_at, weights, block, mix = row
-    e = exp_negative(capped(v, cap) - fill(top, like), rate) * fill(factor, like)
+    e = times(exp_scaled(capped(v, cap) - fill(top, like), rate), fill(factor, like))
     a = coefficients(t, t_at + j, weights, block + j, n, mix, like)
     plain = e - fill(share, like) * a
     if single:

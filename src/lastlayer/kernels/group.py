@@ -44,7 +44,7 @@ from lastlayer.kernels.row import (
     capped_slope,
 )
 from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
-from lastlayer.kernels.vecmath import exp_scaled, unscale, unscaled
+from lastlayer.kernels.vecmath import exp_scaled, times, unscale
 
 MOST_CLASSES = 64
 TILE = 16  # rows of a group of the most lanes
@@ -171,7 +171,7 @@ def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any,
         m, single = load(d, M, like), equal(load(d, TIES, like), fill(1.0, like))
     for j in range(count):
         k = j * lanes
-        r = unscaled(load(g, k, like)) * factor
+        r = times(load(g, k, like), factor)
         if mix is not None:
             if t is None and weights is None:
                 r = r - share * fill(mix[1], like)
@@ -223,4 +223,4 @@ def normalise_group(d: Any, x: Any, g: Any, count: Any, logarithms: Any, like: A
         if logarithms:
             store(g, k, (load(x, k, like) - top) - log_s)
         else:
-            store(g, k, unscaled(load(g, k, like)) * factor)
+            store(g, k, times(load(g, k, like), factor))

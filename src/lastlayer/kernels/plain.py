@@ -16,6 +16,8 @@ from lastlayer.kernels.column import total_of
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.launch import PAST_CACHE, scratch
 
+_NONE = np.int64(0)
+
 
 @kernel
 def survey(x: Any, labels: Any, loss: Any, g: Any, ignore: Any) -> Any:
@@ -24,9 +26,12 @@ def survey(x: Any, labels: Any, loss: Any, g: Any, ignore: Any) -> Any:
     for n in range(labels.size):
         if labels[n] != ignore:
             if not 0 <= labels[n] < x.shape[1]:
-                return 0, 0, 0, 0, -1
+                return _NONE, _NONE, _NONE, _NONE, -1
             counted += 1
-    return x.ctypes.data, labels.ctypes.data, loss.ctypes.data, g.ctypes.data, counted
+    return (
+        np.int64(x.ctypes.data), np.int64(labels.ctypes.data), np.int64(loss.ctypes.data),
+        np.int64(g.ctypes.data), counted,
+    )  # fmt: skip
 
 
 def cross_entropy(
