@@ -98,7 +98,9 @@ def draw_exp() -> bytes:
     rng = np.random.default_rng(0)
     tries = [-np.sort(rng.uniform(0, 745, 1 << 20)) for _ in range(8)]
     double = largest(tries, edges_64, lambda e: e[1])
-    print(f"exp: at most {single.max():.4f} ulp in float32, {double.max():.4f} in float64")
+    near = single[: int(np.searchsorted(edges_32, 14))].max()  # exp(−14) is 8e-7
+    print(f"exp in float32: at most {single.max():.3f} ulp, {near:.3f} down to −14")
+    print(f"exp in float64: at most {double.max():.3f} ulp")
 
     period = np.concatenate(list(negative_singles(LN2 / 2, 3 * LN2 / 2)))[::-1]
     relative = errors(period)[0]
@@ -124,35 +126,39 @@ def draw_exp() -> bytes:
     with style():
         figure = canvas(5.3)
         (a, b), (c, d) = figure.subplots(2, 2)
-        figure.subplots_adjust(0.068, 0.088, 0.985, 0.945, wspace=0.17, hspace=0.42)
-        for axes, edges, found, name in (
-            (a, edges_32, single, "float32: every number"),
-            (b, edges_64, double, "float64: 8 million random numbers"),
+        figure.subplots_adjust(0.06, 0.088, 0.975, 0.945, wspace=0.17, hspace=0.42)
+        for axes, edges, found, most, name in (
+            (a, edges_32, single, 6.0, "float32, every number: largest error, ulp"),
+            (b, edges_64, double, 1.2, "float64, 8 million numbers: largest error, ulp"),
         ):
             axes.stairs(found, -edges, color=BLUE, lw=1, baseline=None)
             axes.axhline(0.5, color=RED, lw=1, ls=(0, (4, 2)))
-            axes.text(-edges[-1] * 0.99, 0.485, "0.5: rounding the exact result", color=RED,
-                      size=7.5, va="top")  # fmt: skip
-            axes.set_ylim(0, 1.15)
+            axes.text(-edges[-1] * 0.99, 0.5 + most * 0.015, "0.5: the exact result, rounded",
+                      color=RED, size=7.5, va="bottom")  # fmt: skip
+            axes.set_ylim(0, most)
             axes.set_xlim(-edges[-1], 0)
-            titled(axes, f"{name}: largest error, ulp", "d")
+            titled(axes, name, "d")
+        a.text(-58, 4.2, "ln 2 in float32 is off by 1.9e-9;\nn of them are subtracted", size=7.5,
+               color=BLUE)  # fmt: skip
         c.fill_between((cut[1:] + cut[:-1]) / 2, low * 1e8, high * 1e8, color=SKY, alpha=0.55, lw=0)
         c.plot(fine, alone * 1e8, color=INK, lw=1.2)
         c.text(0.02, 0.6, "the polynomial alone", size=7.5, ha="center")
-        c.text(0, 9.9, "with all roundings: every float32 number of the period", size=7.5,
+        c.text(0, 8.2, "with all roundings: every float32 number of the period", size=7.5,
                color=BLUE, ha="center", va="center")  # fmt: skip
-        c.set_ylim(-11.5, 11.5)
+        c.set_ylim(-9.5, 9.5)
+        c.set_yticks([-5, 0, 5])
         c.set_xlim(-LN2 / 2, LN2 / 2)
         c.set_xticks([-LN2 / 2, 0, LN2 / 2], ["−½ ln 2", "0", "½ ln 2"])
         titled(c, "float32: one period of 2ⁿ, relative error · 10⁸", "r = d − n ln 2")
         d.plot(-middle, np.maximum.reduceat(unlifted, bins), color=ORANGE, lw=1.2)
         d.plot(-middle, np.maximum.reduceat(ours, bins), color=BLUE, lw=1.2)
-        d.text(-103, 1.4e-7, "2⁶⁴ exp(d)", color=BLUE, size=7.5)
+        d.text(-70, 5e-7, "2⁶⁴ exp(d)", color=BLUE, size=7.5)
         d.text(-85, 1.5e-4, "exp(d) itself, rounded to float32:\nsubnormal below −87.3",
                color="#9A6A00", size=7.5)  # fmt: skip
         d.set_yscale("log")
         d.set_xlim(-104, 0)
         d.set_ylim(1e-8, 2)
+        d.minorticks_off()
         titled(d, "float32: what lifting by 2⁶⁴ keeps, relative error", "d")
         return as_bytes(figure, "png")
 
@@ -178,7 +184,7 @@ def draw_passes() -> bytes:
         axes.set_ylim(0, 46)
         axes.axis("off")
         for x, name, about in (
-            (3, "memory", "28 GB/s on two cores"),
+            (3, "memory", "read at 28 to 30 GB/s"),
             (39, "L2", "2 MB a core: a row, or some"),
             (56, "L1", "a block: 512 logits, 2 kB"),
             (74, "registers", "vectors of 16, four side by side"),
@@ -214,6 +220,8 @@ def result(axes: Any) -> None:
     axes.text(3, 17.2, "The gradient: 4 bytes more, written", size=9, weight="bold", color=RED)
     row(axes, 3, 4.6, 12, done=-1, now=5, asked=(), colour=RED, filled=5)
     axes.text(3, 2.9, "the gradient of the row", size=7.5, color=FAINT, va="top")
+    point(axes, (44, 31.6), (44, 14.4), BLUE)
+    axes.text(43, 22.5, "and stays", size=8, color=BLUE, ha="right", va="center")
     box(axes, 39, 9.7, 10, 4.4, "the row", BLUE)
     point(axes, (49.4, 11.9), (73.6, 11.9), BLUE)
     axes.text(61.5, 12.6, "read again, from the cache", size=8, color=BLUE, ha="center")
@@ -265,7 +273,7 @@ def draw_roofline(speeds: dict[str, Any]) -> bytes:
     loss = per["maximum"] + per["sum"]
     gradient = loss + per["gradient"]
     in_turn = 1 / (1 / ceilings["read"] + 1 / ceilings["write past the caches"])
-    left, right = 4.0, 80.0
+    left, right = 8.0, 64.0
     print(f"instructions a vector: loss {loss:g}, gradient {gradient:g}; in turn {in_turn:.1f}")
     for name, count in (("loss", loss), ("gradient", gradient)):
         print(f"arithmetic of the {name}: {ceilings['arithmetic'] * 64 / count:.1f} GB/s")
@@ -277,37 +285,35 @@ def draw_roofline(speeds: dict[str, Any]) -> bytes:
         x = np.array([left, right])
         top = ceilings["arithmetic"] * 64
         axes.plot(x, top / x, color=INK, lw=1.6)
-        axes.text(right * 0.965, top / right * 1.2, "arithmetic: "
-                  f"{ceilings['arithmetic']:.1f} vector instructions a ns", ha="right",
-                  va="bottom", size=8, rotation=0)  # fmt: skip
-        lines = (
-            ("read", ceilings["read"], "reading", GREEN),
-            ("copy", ceilings["copy past the caches"], "copying, written past the caches", RED),
-            ("turn", in_turn, "reading, then writing past the caches", RED),
-            ("np", ceilings["np.copyto"], "np.copyto", RED),
-        )
-        for _, speed, name, colour in lines:
+        axes.text(
+            9.75, top / 9.3, f"arithmetic: {ceilings['arithmetic']:.1f} vector instructions a ns",
+            va="center", size=8,
+        )  # fmt: skip
+        for speed, name, colour, side in (
+            (ceilings["read"], "reading", GREEN, "bottom"),
+            (ceilings["copy past the caches"], "copying past the caches", RED, "bottom"),
+            (in_turn, "reading, and writing past the caches after it", RED, "top"),
+            (ceilings["np.copyto"], "np.copyto", RED, "top"),
+        ):
             axes.axhline(speed, color=colour, lw=1.2, ls=(0, (4, 2)))
-            axes.text(left * 1.02, speed * 1.02, f"{name}: {speed:.1f} GB/s", size=8,
-                      color=colour, va="bottom")  # fmt: skip
-        points = (
-            (loss, kernels["loss, cache"], "loss, logits in a cache", False, SKY),
-            (loss, kernels["loss"], "loss", True, BLUE),
-            (gradient, kernels["gradient, cache"], "gradient, all in a cache", False, SKY),
-            (gradient, kernels["gradient"], "gradient", True, BLUE),
-            (gradient, kernels["gradient in place"], "in place", True, BLUE),
-        )
-        for count, speed, name, bold, colour in points:
-            axes.plot(count, speed, "o", color=colour, ms=7, zorder=4)
+            place = speed * (1.02 if side == "bottom" else 0.975)
+            axes.text(left * 1.02, place, f"{name}: {speed:.1f}", size=8, color=colour, va=side)
+        for count, speed, name, side, colour in (
+            (loss, kernels["loss, cache"], "loss, from a cache", -1, SKY),
+            (loss, kernels["loss"], "loss", 1, BLUE),
+            (gradient, kernels["gradient in place"], "gradient in place", 1, BLUE),
+            (gradient, kernels["gradient"], "gradient", 1, BLUE),
+        ):
+            axes.plot(count, speed, "o", color=colour, ms=6, zorder=4)
             axes.annotate(
-                f"{name}: {speed:.1f}", (count, speed), (8, 0), textcoords="offset points",
-                va="center", size=8, weight="bold" if bold else "normal",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=3,
+                f"{name}: {speed:.1f}", (count, speed), (8 * side, -0.5),
+                textcoords="offset points", va="center", ha="left" if side > 0 else "right",
+                size=8, weight="bold" if colour == BLUE else "normal", zorder=3,
             )  # fmt: skip
         axes.set_xlim(left, right)
-        axes.set_ylim(8, 120)
-        ticks = [4, 8, 14, 29, 64]
-        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.set_ylim(9, 100)
+        ticks = [8, loss, gradient, 64]
+        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes.set_yticks([10, 20, 40, 80], ["10", "20", "40", "80"])
         axes.minorticks_off()
         rows, classes = speeds["logits"]

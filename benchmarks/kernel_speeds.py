@@ -2,9 +2,9 @@
 
     python benchmarks/kernel_speeds.py kernels.json
 
-Ceilings: reading, writing and copying memory, and vector arithmetic. Kernels: GB of logits a second,
-from memory and from the caches, and the vector instructions that 16 logits cost, counted in the
-assembly of the compiled kernel. Takes half a minute, needs AVX-512 and 1 GB of memory;
+Ceilings: reading, writing and copying memory, and vector arithmetic. Kernels: GB of logits a
+second, and the vector instructions that 16 logits cost, counted in the assembly of the compiled
+kernel. Takes half a minute, needs AVX-512 and 1 GB of memory;
 `kernel_figures.py` draws it.
 """
 
@@ -31,7 +31,6 @@ from lastlayer.kernels.simd import fill, fma, largest_of, maximum, total_of
 
 N, C = 2048, 32000
 IN_CACHE = 32000  # classes of the one row that is read again and again: 128 kB
-PARTS, CALLS = 8, 50  # small gradients: calls one after the other, in parts for all threads
 SECONDS = 0.8  # a measurement
 MOVES = ("mov", "broadcast", "prefetch")  # not arithmetic: loads, stores, copies of registers
 
@@ -151,26 +150,13 @@ def kernels(x: np.ndarray, y: np.ndarray, labels: np.ndarray) -> dict[str, float
     kept, size = x.copy(), x.nbytes / 1e9
     # a row with itself as its neighbour: all strides are as usual, but memory is read once
     same = np.broadcast_to(x[0, :IN_CACHE], (N, IN_CACHE))
-    few = x[:4, :IN_CACHE]  # rows that lie in a core's own cache together with their gradient
-    places = [np.empty_like(few) for _ in range(PARTS)]
     grad = ll.cross_entropy_with_grad
-
-    def gradients() -> None:
-        threads.spread(
-            lambda lo, hi: [
-                grad(few, labels[:4], out=places[k]) for k in range(lo, hi) for _ in range(CALLS)
-            ],
-            PARTS,
-            threads.WORTHWHILE,
-        )
-
     return {
         "loss": size / seconds(lambda: ll.cross_entropy(x, labels)),
         "gradient": size / seconds(lambda: grad(x, labels, out=y)),
         "gradient in place": size
         / seconds(lambda: grad(x, labels, out=x), lambda: np.copyto(x, kept)),
         "loss, cache": same.size * 4e-9 / seconds(lambda: ll.cross_entropy(same, labels)),
-        "gradient, cache": PARTS * CALLS * few.nbytes / 1e9 / seconds(gradients),
     }
 
 
