@@ -273,6 +273,7 @@ def draw_roofline(speeds: dict[str, Any]) -> bytes:
     loss = per["maximum"] + per["sum"]
     gradient = loss + per["gradient"]
     in_turn = 1 / (1 / ceilings["read"] + 1 / ceilings["write past the caches"])
+    copying = ceilings["np.copyto, 400 MB a thread"]
     left, right = 8.0, 64.0
     print(f"instructions a vector: loss {loss:g}, gradient {gradient:g}; in turn {in_turn:.1f}")
     for name, count in (("loss", loss), ("gradient", gradient)):
@@ -291,7 +292,7 @@ def draw_roofline(speeds: dict[str, Any]) -> bytes:
         )  # fmt: skip
         for speed, name, colour, side in (
             (ceilings["read"], "reading", GREEN, "bottom"),
-            (ceilings["copy past the caches"], "copying past the caches", RED, "bottom"),
+            (copying, "copying past the caches, 400 MB a thread", RED, "bottom"),
             (in_turn, "reading, and writing past the caches after it", RED, "top"),
             (ceilings["np.copyto"], "np.copyto", RED, "top"),
         ):

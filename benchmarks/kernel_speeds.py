@@ -4,7 +4,7 @@
 
 Ceilings: reading, writing and copying memory, and vector arithmetic. Kernels: GB of logits a
 second, and the vector instructions that 16 logits cost, counted in the assembly of the compiled
-kernel. Takes half a minute, needs AVX-512 and 1 GB of memory;
+kernel. Takes half a minute, needs AVX-512 and 3 GB of memory;
 `kernel_figures.py` draws it.
 """
 
@@ -31,6 +31,7 @@ from lastlayer.kernels.simd import fill, fma, largest_of, maximum, total_of
 
 N, C = 2048, 32000
 IN_CACHE = 32000  # classes of the one row that is read again and again: 128 kB
+LARGE = 100_000_000  # numbers a thread that are copied at once
 SECONDS = 0.8  # a measurement
 MOVES = ("mov", "broadcast", "prefetch")  # not arithmetic: loads, stores, copies of registers
 
@@ -139,7 +140,15 @@ def ceilings(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         ),
     }
     found = {"arithmetic": many * rounds * 10 / seconds(arithmetic) / 1e9}
-    return found | {name: size / seconds(in_parts(part)) for name, part in calls.items()}
+    found |= {name: size / seconds(in_parts(part)) for name, part in calls.items()}
+    # from some 270 MB a call on, the C library's memcpy writes past the caches, page by page
+    source, target = aligned(workers, LARGE), aligned(workers, LARGE)
+    time_of = seconds(
+        lambda: threads.spread(
+            lambda lo, hi: np.copyto(target[lo:hi], source[lo:hi]), workers, threads.WORTHWHILE
+        )
+    )
+    return found | {"np.copyto, 400 MB a thread": source.nbytes / 1e9 / time_of}
 
 
 # --------------------------------------------------------------------------- kernels
