@@ -184,7 +184,7 @@ def draw_passes() -> bytes:
         axes.set_ylim(0, 46)
         axes.axis("off")
         for x, name, about in (
-            (3, "memory", "read at 28 to 30 GB/s"),
+            (3, "memory", "read at 28 to 32 GB/s"),
             (39, "L2", "2 MB a core: a row, or some"),
             (56, "L1", "a block: 512 logits, 2 kB"),
             (74, "registers", "vectors of 16, four side by side"),
