@@ -1,0 +1,240 @@
+"""The kernels where they could go wrong unseen: borders of memory, vectors, blocks, processors."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kernel_checks
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer import kernels
+from lastlayer.kernels import launch, plain
+from lastlayer.kernels.column import total_of
+
+HERE = Path(__file__).parent
+GENERAL: dict[str, Any] = {"label_smoothing": float("0.0")}  # equal to the default, not the default
+assert GENERAL["label_smoothing"] is not ll.cross_entropy.__kwdefaults__["label_smoothing"]
+
+
+def run(script: str, **environment: str) -> tuple[int, str]:
+    """What a script of this folder says, and how it ended."""
+    paths = [str(HERE), str(Path(ll.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, str(HERE / script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def problem(rows: int, classes: int, dtype: Any = np.float32) -> tuple[Any, Any]:
+    rng = np.random.default_rng(classes)
+    return (rng.normal(size=(rows, classes)) * 4).astype(dtype), rng.integers(0, classes, rows)
+
+
+# --------------------------------------------------------------------------- memory
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are closed with mprotect")
+def test_nothing_beyond_an_array_is_touched() -> None:
+    assert run("guarded.py") == (0, "done\n")
+
+
+@pytest.mark.parametrize("classes", [65, 79, 128, 600])
+@pytest.mark.parametrize("rows_apart", [0, 1, 5])
+def test_results_past_the_caches_begin_anywhere(
+    monkeypatch: pytest.MonkeyPatch, classes: int, rows_apart: int
+) -> None:
+    x, y = problem(19, classes)
+    y[:16] = np.arange(16) * 4 % classes  # a label in the part before the first aligned vector, too
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
+    monkeypatch.setattr(launch, "PAST_CACHE", 1)
+    monkeypatch.setattr(plain, "PAST_CACHE", 1)
+    for offset in range(17):
+        raw = np.full(20 * (classes + rows_apart) + 20, 7, np.float32)
+        wide = raw[offset : offset + 19 * (classes + rows_apart)].reshape(19, -1)
+        out = wide[:, :classes]
+        got, _ = ll.cross_entropy_with_grad(x, y, reduction="none", out=out)
+        np.testing.assert_array_equal(out, gradient)
+        np.testing.assert_array_equal(got, loss)
+        out[...] = 7
+        ll.cross_entropy_with_grad(x, y, reduction="sum", out=out)
+        np.testing.assert_array_equal(out, gradient)
+        out[...] = 7
+        assert (raw == 7).all(), "written beside the result"
+
+
+# --------------------------------------------------------------------------- arithmetic
+
+
+def test_conversions_and_exponentials_are_right_on_this_processor() -> None:
+    assert [*kernel_checks.wrong_conversions(), *kernel_checks.wrong_exponentials()] == []
+
+
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="these are x86 processors"
+)
+@pytest.mark.parametrize(
+    ("name", "features"), [("nehalem", ""), ("haswell", "+sse4.2,+avx,+avx2,+fma,+f16c")]
+)
+def test_older_processors_compute_right(name: str, features: str, tmp_path: Path) -> None:
+    settings = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    code, said = run("kernel_checks.py", NUMBA_CACHE_DIR=str(tmp_path), **settings)
+    assert (code, said) == (0, "checked\n")
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_column_is_summed_in_float64(size: int, dtype: Any) -> None:
+    column = np.random.default_rng(size).lognormal(0, 6, size).astype(dtype)
+    assert total_of(column) == pytest.approx(math.fsum(column), rel=1e-14, abs=0)
+
+
+# --------------------------------------------------------------------------- blocks
+
+
+@pytest.mark.parametrize("classes", [3, 64, 65, 511, 512, 513, 1025, 1600])
+def test_special_values_are_seen_wherever_they_stand(classes: int) -> None:
+    places = sorted({0, 1, classes // 2, classes - 2, classes - 1})
+    x, _ = problem(1, classes)
+    rows, want = [], []
+    for a in places:
+        for b in places:
+            for first in (-np.inf, np.inf, np.nan, 50.0):
+                for second in (-np.inf, np.inf, np.nan, 50.0):
+                    row = x[0].copy()
+                    row[a], row[b] = first, second
+                    rows.append(row)
+                    wide = row.astype(np.float64)
+                    ok = np.isfinite(wide.max()) and not np.isnan(wide).any()
+                    want.append(
+                        wide.max() + np.log(np.exp(wide - wide.max()).sum()) - wide
+                        if ok
+                        else wide * np.nan
+                    )
+    logits, right = np.stack(rows), np.stack(want)
+    for y in places:
+        labels = np.full(len(logits), y)
+        loss, gradient = ll.cross_entropy_with_grad(logits, labels, reduction="none")
+        np.testing.assert_allclose(loss, right[:, y], rtol=1e-5, atol=1e-6)
+        p = np.exp(-right)
+        p[:, y] -= 1
+        np.testing.assert_allclose(gradient, p, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [64, 65, 700])
+def test_nothing_but_masked_classes_and_ties_across_blocks(classes: int) -> None:
+    x = np.full((2, classes), -np.inf, np.float32)
+    x[1] = 3
+    loss, gradient = ll.cross_entropy_with_grad(x, [0, classes - 1], reduction="none")
+    assert np.isnan(loss[0])
+    assert np.isnan(gradient[0]).all()
+    assert loss[1] == pytest.approx(math.log(classes), rel=1e-6)
+    np.testing.assert_allclose(gradient[1, :-1], 1 / classes, rtol=1e-6)
+    assert gradient[1, -1] == pytest.approx(1 / classes - 1, rel=1e-6)
+
+
+@pytest.mark.parametrize("classes", [33, 70, 600])
+def test_the_labels_own_entry_at_every_place(classes: int) -> None:
+    x = np.tile(problem(1, classes)[0], (classes, 1))
+    losses, gradient = ll.cross_entropy_with_grad(x, np.arange(classes), reduction="none")
+    p = np.exp(x[0].astype(np.float64))
+    right = p / p.sum() - np.eye(classes)
+    np.testing.assert_allclose(gradient, right, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(losses, -np.log(p / p.sum()), rtol=5e-6)
+
+
+@pytest.mark.parametrize("classes", [5, 80])
+def test_rows_left_out_may_hold_anything(classes: int) -> None:
+    x, y = problem(21, classes)
+    _, gradient = ll.cross_entropy_with_grad(x, y, reduction="sum")
+    for kind in ({"ignore_index": -7}, {"sample_weight": np.arange(21) % 3}):
+        left_out = np.arange(21) % 3 == 0
+        bad = np.where(left_out[:, None], np.float32(np.nan), x)
+        labels = np.where(left_out, -7, y) if "ignore_index" in kind else y
+        got, slope = ll.cross_entropy_with_grad(bad, labels, reduction="none", **kind)
+        assert (got[left_out] == 0).all()
+        assert (slope[left_out] == 0).all()
+        scale = 1 if "ignore_index" in kind else (np.arange(21) % 3)[:, None]
+        np.testing.assert_allclose(slope[~left_out], (gradient * scale)[~left_out], rtol=1e-6)
+
+
+# --------------------------------------------------------------------------- the shortest way
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [1, 10, 200])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_shortest_way_gives_the_bits_of_the_general_one(
+    monkeypatch: pytest.MonkeyPatch, dtype: Any, classes: int, reduction: str
+) -> None:
+    x, y = problem(37, classes, dtype)
+    for ignore in (-100, 0, -(1 << 61)):
+        y[::5] = ignore
+        y[1] = min(1, classes - 1)
+        options: dict[str, Any] = {"reduction": reduction, "ignore_index": ignore}
+        if (y == ignore).all():
+            continue
+        out = np.empty_like(x)
+        assert kernels.plain_cross_entropy(x, y, out, ignore, reduction) is not None
+        short = ll.cross_entropy_with_grad(x, y, out=out, **options)
+        alone = ll.cross_entropy(x, y, **options)
+        general = ll.cross_entropy_with_grad(x, y, **GENERAL, **options)
+        assert (short[0], type(short[0])) == (general[0], type(general[0])) == (alone, np.float64)
+        np.testing.assert_array_equal(short[1], general[1])
+        own = x.copy()
+        assert ll.cross_entropy_with_grad(own, y, out=own, **options)[0] == alone
+        np.testing.assert_array_equal(own, general[1])
+
+
+def told(call: Any) -> tuple[type, str]:
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    return error.type, str(error.value)
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "a label too large": {"labels": 10},
+    "a negative label": {"labels": -1},
+    "an unknown reduction": {"reduction": "average"},
+    "an unknown word for the empty mean": {"empty": "bogus"},
+    "a mean over nothing": {"ignore_index": 3, "all": 3, "empty": "raise"},
+    "another shape": {"out": np.zeros((1, 1), np.float32)},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_told_on_the_shortest_way_too(wrong: str) -> None:
+    options = dict(WRONG[wrong])
+    x, y = problem(9, 10)
+    y[4] = options.pop("labels", y[4])
+    y[:] = options.pop("all", y)
+    before = x.copy()
+    options.setdefault("out", x)
+    told_short = told(lambda: ll.cross_entropy_with_grad(x, y, **options))
+    assert told_short == told(lambda: ll.cross_entropy_with_grad(x, y, **GENERAL, **options))
+    np.testing.assert_array_equal(x, before)
+
+
+def test_an_out_that_overlaps_is_refused() -> None:
+    raw = np.random.default_rng(0).normal(size=88).astype(np.float32)
+    x, out = raw[:80].reshape(8, 10), raw[8:].reshape(8, 10)
+    y = np.zeros(8, np.int64)
+    before = raw.copy()
+    assert "overlaps" in told(lambda: ll.cross_entropy_with_grad(x, y, out=out))[1]
+    labels = raw[:16].view(np.int64)
+    labels[...] = 0
+    apart = raw[8:88].reshape(8, 10)
+    told(lambda: ll.cross_entropy_with_grad(np.ones((8, 10), np.float32), labels, out=apart))
+    assert (raw[16:] == before[16:]).all()
