@@ -211,6 +211,7 @@ def cross_entropy_with_grad(
         value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction)
         if value is not None:
             return np.float64(value), place
+        del place  # or there would be two of them
     problem = softmax_problem(
         logits,
         labels,

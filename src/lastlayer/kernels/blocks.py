@@ -24,8 +24,8 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.row import capped, capped_slope
 from lastlayer.kernels.simd import equal, fill, largest_of, maximum, total_of, where
+from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import exp_scaled, times
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over

@@ -13,21 +13,30 @@ from numba import types
 from lastlayer.contract import LARGEST
 from lastlayer.kernels.jit import by_dtype, inner, kernel
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
-from lastlayer.kernels.row import capped
 from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
+from lastlayer.kernels.softcap import capped
 
 BEYOND = float(np.nextafter(np.float32(LARGEST), np.float32(np.inf)))  # the first that is too large
 PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 
 
+# The lanes beyond are masked here, not in what is computed from it: LLVM 22 would make one masked
+# multiply-add of `where(mask, fma(load_first(...), ...), 0)` and load what load_first leaves alone.
+@inner
+def _share(n: Any, mix: Any, like: Any) -> Any:
+    """What smoothing gives each of the n classes that are left, 0 in the lanes beyond."""
+    share = fill(mix[1], like)
+    return share if n >= lane_count(like) else where(first_lanes(n, like), share, fill(0.0, like))
+
+
 @by_dtype
 def _targets(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
     def smoothed_index(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
-        return fill(mix[1], like)
+        return _share(n, mix, like)
 
     def distribution(t: Any, at: Any, n: Any, mix: Any, like: Any) -> Any:
         part = load_up_to(t, at, n, 0.0, like)
-        return fma(part, fill(mix[0], like), fill(mix[1], like))
+        return fma(part, fill(mix[0], like), _share(n, mix, like))
 
     return smoothed_index if isinstance(t, types.NoneType) else distribution
 
@@ -50,8 +59,7 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
     mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
     weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
     """
-    a = _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
-    return a if n >= lane_count(like) else where(first_lanes(n, like), a, fill(0.0, like))
+    return _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
 
 
 @inner

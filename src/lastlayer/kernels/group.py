@@ -32,18 +32,17 @@ from lastlayer.kernels.row import (
     AT_TOP,
     BEHIND,
     BELOW,
+    COUNTS,
     FACTOR,
     FAULTS,
     REST,
-    SAMPLE,
     SHARE,
     TIES,
     TOP,
     M,
-    capped,
-    capped_slope,
 )
 from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
+from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import exp_scaled, times, unscale
 
 MOST_CLASSES = 64
@@ -164,7 +163,7 @@ def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any,
                like: Any) -> None:  # fmt: skip
     """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
     lanes, zero = lane_count(like), fill(0.0, like)
-    counts = less(zero, load(d, SAMPLE, like))
+    counts = less(zero, load(d, COUNTS, like))
     factor = load(d, FACTOR, like)
     if mix is not None:
         share, alone = load(d, SHARE, like), load(d, ALONE, like)

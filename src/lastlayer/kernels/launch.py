@@ -60,7 +60,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     # None in place of an option gives a kernel without the code for it: compiled when it is called
     # for. A temperature of 1 is worth that where nothing else is asked for.
     plain = problem.temperature == 1.0 and mix is None and cap is None
-    inv_t = None if plain else 1.0 / problem.temperature
+    temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = _past_cache(x, gradient)
     kernel = (narrow if count <= group.MOST_CLASSES else wide).loss_rows
@@ -76,7 +76,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
             part.inner, count, of_x, of_g, past, _staged(part, count),
             of_targets or layout.NOTHING, mix,
             _address(weights), _address(indices), _address(classes), _address(samples),
-            problem.ignore_index, numbers, inv_t, cap, address(losses),
+            problem.ignore_index, numbers, temperature, cap, address(losses),
         )  # fmt: skip
 
         def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:

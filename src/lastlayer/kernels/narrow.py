@@ -28,14 +28,13 @@ from lastlayer.kernels.row import (
     OWN,
     PICKED,
     SAMPLE,
-    capped,
-    capped_slope,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
@@ -44,7 +43,7 @@ _F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
 @kernel
 def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, past: Any,
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
-              samples: Any, ignore: Any, numbers: Any, inv_t: Any, cap: Any, loss: Any,
+              samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
               loss_like: Any) -> Any:  # fmt: skip
     """As `wide.loss_rows`, for at most 64 classes.
@@ -57,7 +56,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
-    rate, rate_64 = rate_of(inv_t, like), rate_of(inv_t, _F64)
+    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     plan_turn(places, count, like)
     d[FAULTS] = 0.0
 

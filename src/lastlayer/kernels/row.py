@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
-from lastlayer.kernels.jit import by_dtype, inner, widest_vectors
+from lastlayer.kernels.jit import inner, widest_vectors
 from lastlayer.kernels.memory import pointer, write
-from lastlayer.kernels.simd import const, less, maximum, where
-from lastlayer.kernels.vecmath import exp_negative, log1p, sech2, tanh
+from lastlayer.kernels.vecmath import exp_negative, log1p
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -29,32 +27,9 @@ BEHIND, BELOW, AT_TOP = 4 * ROWS, 5 * ROWS, 6 * ROWS  # Σ a (m − z), Σ a bel
 SAMPLE, WEIGHT, PICKED = 7 * ROWS, 8 * ROWS, 9 * ROWS  # weights of row and label, the label's logit
 # what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label
 LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14 * ROWS
-FAULTS = 15 * ROWS  # a number for the whole call: soft targets that are none
-STATES = 16 * ROWS
-
-
-@by_dtype
-def capped(x: Any, cap: Any) -> Any:
-    """cap · tanh(x / cap) in float64, a number or a vector; ±inf stays, x itself for None.
-
-    A masked class, −inf, stays one, and +inf stays what makes a row NaN.
-    """
-
-    def identity(x: Any, cap: Any) -> Any:
-        return x
-
-    def bounded(x: Any, cap: Any) -> Any:
-        within = less(maximum(x, const(0.0, x) - x), const(np.inf, x))
-        return where(within, const(cap, x) * tanh(x / const(cap, x)), x)
-
-    return identity if isinstance(cap, types.NoneType) else bounded
-
-
-@inner
-def capped_slope(x: Any, cap: Any) -> Any:
-    """Its derivative, 1 for ±inf."""
-    within = less(maximum(x, const(0.0, x) - x), const(np.inf, x))
-    return where(within, sech2(x / const(cap, x)), const(1.0, x))
+COUNTS = 15 * ROWS  # 1 where the row's weight is above 0, which float32 may round to
+FAULTS = 16 * ROWS  # a number for the whole call: soft targets that are none
+STATES = 17 * ROWS
 
 
 @inner
@@ -135,9 +110,10 @@ def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: A
              ignore: Any) -> None:  # fmt: skip
     """The weights of a tile's rows and labels; rows beyond the tile are left out."""
     for r in range(ROWS):
-        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r] = 0.0, 1.0, 0.0
+        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r], d[COUNTS + r] = 0.0, 1.0, 0.0, 0.0
     for r in range(tile):
         d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore)
+        d[COUNTS + r] = 1.0 if d[SAMPLE + r] > 0.0 else 0.0
         if classes != 0 and indices != 0 and d[SAMPLE + r] > 0.0:
             d[WEIGHT + r] = pointer(classes, _F64)[pointer(indices, _I64)[row + r]]
 

@@ -37,7 +37,7 @@ def binary_range(lo: Any, hi: Any, x: Any, targets: Any, positive: Any, samples:
     1 / log base and the gradient's scale.
     """
     smoothing, inv_t, inv_log, scale = numbers
-    rate = rate_of(inv_t, x[0])
+    rate = rate_of(1.0 / inv_t, x[0])
     for k in range(lo, hi):
         weight, sample = 1.0, 1.0
         if positive is not None:

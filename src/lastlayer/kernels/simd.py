@@ -147,6 +147,16 @@ def maximum(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def minus(typingctx: Any, a: Any, b: Any) -> Any:
+    """a − b of integers, of their own width: Numba gives the difference of two int32 64 bits."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.sub(*args)
+
+    return a(a, b), codegen
+
+
+@intrinsic
 def where(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
     """Lane by lane, a where the mask is set and b elsewhere."""
 
@@ -162,13 +172,14 @@ def _comparison(symbol: str) -> Callable[..., Any]:
         floating = element_of(a) in _INTEGER
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return (builder.fcmp_ordered if floating else builder.icmp_signed)(symbol, *args)
+            return (builder.fcmp_ordered if floating else builder.icmp_unsigned)(symbol, *args)
 
         return _like(a, types.boolean)(a, b), codegen
 
     return compare  # type: ignore[no-any-return]
 
 
+# of floats; integers are taken without a sign
 equal, less, greater = _comparison("=="), _comparison("<"), _comparison(">")
 
 

@@ -40,8 +40,8 @@ from lastlayer.kernels.row import (
     TIES,
     TOP,
     M,
-    capped,
 )
+from lastlayer.kernels.softcap import capped
 from lastlayer.kernels.vecmath import unscale
 
 TILE = ROWS  # rows whose sums are finished together

@@ -27,6 +27,7 @@ from lastlayer.kernels.simd import (
     greater,
     less,
     maximum,
+    minus,
     spread,
     where,
 )
@@ -133,7 +134,7 @@ def exp_scaled(d: Any, rate: Any) -> Any:
     """2^64 exp(d / T) in float32, 2^512 exp(d / T) in float64, for d ≤ 0, a number or a vector.
 
     At least 1e-57 (1e-434) before scaling, also for −inf: nothing beside the 1 of a maximum.
-    `rate` is `rate_of(1 / T)`, or None where T = 1. The temperature enters after the range
+    `rate` is `rate_of(T)`, or None where T = 1. The temperature enters after the range
     reduction, where d / T would be rounded before it: n = round(d / (T ln 2)), r = d − n T ln 2,
     exp(r / T).
     """
@@ -172,28 +173,28 @@ def exp_scaled(d: Any, rate: Any) -> Any:
 
 
 @by_dtype
-def rate_of(inv_t: Any, like: Any) -> Any:
+def rate_of(temperature: Any, like: Any) -> Any:
     """What `exp_scaled` needs of the temperature, in the working precision; None for None."""
 
-    def nothing(inv_t: Any, like: Any) -> Any:
+    def nothing(temperature: Any, like: Any) -> Any:
         return None
 
     # the high part of T ln 2 has 10 (20) trailing zeros: its product with n is exact
-    def single(inv_t: Any, like: Any) -> Any:
-        step = _LN2 / inv_t
+    def single(temperature: Any, like: Any) -> Any:
+        step = _LN2 * temperature
         high = from_bits(np.int32(bits(np.float32(step)) & np.int32(-1024)))
         low = np.float32(step - np.float64(high))
-        lowest = np.float32(_LOWEST_32 / inv_t)
-        return np.float32(1.0 / step), high, low, np.float32(inv_t), lowest
+        lowest = np.float32(_LOWEST_32 * temperature)
+        return np.float32(1.0 / step), high, low, np.float32(1.0 / temperature), lowest
 
-    def double(inv_t: Any, like: Any) -> Any:
-        # ln 2 itself has two parts, and the rounding of T ln 2 is taken back by the first of them
-        step = _LN2 / inv_t
+    def double(temperature: Any, like: Any) -> Any:
+        # ln 2 itself has two parts, and what the high part of T ln 2 leaves of the first is exact
+        step = _LN2 * temperature
         high = from_bits(bits(step) & np.int64(-(1 << 20)))
-        low = ((_LN2_HIGH_64 - high * inv_t) + _LN2_LOW_64) / inv_t
-        return 1.0 / step, high, low, inv_t, _LOWEST_64 / inv_t
+        low = fma(temperature, _LN2_HIGH_64, -high) + temperature * _LN2_LOW_64
+        return 1.0 / step, high, low, 1.0 / temperature, _LOWEST_64 * temperature
 
-    if isinstance(inv_t, types.NoneType):
+    if isinstance(temperature, types.NoneType):
         return nothing
     return single if like == types.float32 else double
 
@@ -224,8 +225,9 @@ def unlifted(x: Any) -> Any:
     def body(x: Any) -> Any:
         least = const(border, x)
         n, fewest = bits(x), bits(least)
-        subnormal = from_bits(bits(x + least) - fewest)
-        # as integers: of two alike comparisons of floats LLVM would drop this one
+        subnormal = from_bits(minus(bits(x + least), fewest))
+        # as integers, without a sign: of two alike comparisons of floats LLVM would drop this one,
+        # and a NaN of either sign is above all numbers
         normal = from_bits(where(greater(n, fewest), n, fewest)) * const(factor, x)
         return where(less(x, least), subnormal, normal)
 
@@ -292,32 +294,3 @@ def log1p(x: Any, inverse: Any) -> Any:
     half = 0.5 * f * f
     tail = s * (half + poly) + (k * _LN2_LOW_64 + c * inverse)
     return k * _LN2_HIGH_64 - ((half - tail) - f)
-
-
-# --------------------------------------------------------------------------- tanh, sech²
-
-_P0, _P1, _P2 = -9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3
-_R0, _R1, _R2 = 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3
-
-
-@inner
-def tanh(x: Any) -> Any:
-    """tanh(x) in float64: odd polynomials near 0, (1 − E) / (1 + E), E = exp(−2|x|), beyond."""
-    zero, one = const(0.0, x), const(1.0, x)
-    size = maximum(x, zero - x)
-    e = exp_negative(zero - (size + size), None)
-    large = (one - e) / (one + e)
-    z = x * x
-    top = fma(fma(const(_P0, x), z, const(_P1, x)), z, const(_P2, x))
-    ratio = top / fma(fma(z + const(_R0, x), z, const(_R1, x)), z, const(_R2, x))
-    small = fma(x * z, ratio, x)
-    return where(less(size, const(0.625, x)), small, where(less(x, zero), zero - large, large))
-
-
-@inner
-def sech2(x: Any) -> Any:
-    """1 − tanh²(x) = 4 E / (1 + E)² in float64, right where tanh rounds to 1."""
-    zero, one = const(0.0, x), const(1.0, x)
-    size = maximum(x, zero - x)
-    e = exp_negative(zero - (size + size), None)
-    return const(4.0, x) * e / ((one + e) * (one + e))

@@ -23,14 +23,13 @@ from lastlayer.kernels.row import (
     OWN,
     PICKED,
     SAMPLE,
-    capped,
-    capped_slope,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.tile import (
     G_BUFFER,
     SPARE,
@@ -52,7 +51,7 @@ _F64, _I64 = np.float64(0), np.int64(0)
 @kernel
 def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, past: Any,
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
-              samples: Any, ignore: Any, numbers: Any, inv_t: Any, cap: Any, loss: Any,
+              samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
               loss_like: Any) -> Any:  # fmt: skip
     """Loss, and where `g` is not None the gradient, of rows [lo, hi).
@@ -73,8 +72,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     weights, indices, classes, samples, loss, scratch, states : int
         Addresses, 0 of arrays that are not given. `classes` and `weights` are the class weights,
         in float64 and of the type of `w_like`.
-    numbers, inv_t, cap : tuple of float, float or None, float or None
-        See `row`; 1 / temperature and soft-cap, None where they do nothing.
+    numbers, temperature, cap : tuple of float, float or None, float or None
+        See `row`; temperature and soft-cap, None where they do nothing.
     like, x_like, t_like, w_like, loss_like : numbers
         Of the types of the arithmetic, of logits and gradient, targets, class weights (None where
         there are none) and losses.
@@ -89,7 +88,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
     t_memory, t_buffer = typed(targets[0], t_like), typed(scratch + T_BUFFER, t_like)
     w = typed(weights, w_like)
-    rate, rate_64 = rate_of(inv_t, like), rate_of(inv_t, _F64)
+    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     d[FAULTS] = 0.0
