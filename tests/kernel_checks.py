@@ -113,9 +113,7 @@ def wrong_exponentials() -> Iterator[str]:
                     if not (np.isnan(e) if np.isnan(v) else abs(float(e) / least - 1) < 1e-3):
                         yield f"exp({v}) of {name} at {t} is {e}"
                     continue
-                right = exact_exponential(
-                    float(v), 1 if t is None else mp.mpf(t), lift
-                )
+                right = exact_exponential(float(v), 1 if t is None else mp.mpf(t), lift)
                 if abs(mp.mpf(float(e)) - right) > bound * right and v / temperature > lowest:
                     yield f"exp({v!r}) of {name} at {t} is {e!r}, not {float(right)!r}"
 

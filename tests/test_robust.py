@@ -18,7 +18,7 @@ import pytest
 
 import lastlayer as ll
 
-ROWS, CLASSES = 40_000, 10  # 1.6 MB: enough for several threads
+ROWS, CLASSES = 60_000, 10  # 2.4 MB, and 64 bytes a row: enough for several threads
 
 SETUP = f"""
 import os, sys

@@ -114,9 +114,9 @@ def cross_entropy(
     arXiv 1512.00567. z-loss: Chowdhery et al. (PaLM), arXiv 2204.02311. Soft-cap: Gemma 2, arXiv
     2408.00118.
     """
-    rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
+    rest = (class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
             divisor, empty)  # fmt: skip
-    if all(map(is_, rest, _NOTHING_ASKED)):
+    if _last(axis) and all(map(is_, rest, _NOTHING_ASKED)):
         value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction)
         if value is not None:
             return np.float64(value)
@@ -204,9 +204,14 @@ def cross_entropy_with_grad(
     ----------
     The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
     """
-    rest = (axis, class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
+    rest = (class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
             divisor, empty)  # fmt: skip
-    if type(logits) is np.ndarray and not label_grad and all(map(is_, rest, _NOTHING_ASKED)):
+    if (
+        type(logits) is np.ndarray
+        and not label_grad
+        and _last(axis)
+        and all(map(is_, rest, _NOTHING_ASKED))
+    ):
         place = np.empty_like(logits) if out is None else out
         value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction)
         if value is not None:
@@ -245,9 +250,14 @@ def cross_entropy_with_grad(
 # The defaults themselves: whoever passes an equal number goes the general way, to the same result.
 _NOTHING_ASKED = tuple(
     (cross_entropy.__kwdefaults__ or {})[name]
-    for name in ("axis", "class_weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
+    for name in ("class_weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
                  "temperature", "base", "divisor", "empty")
 )  # fmt: skip
+
+
+def _last(axis: Any) -> bool:
+    """Whether it is the class axis of a matrix."""
+    return type(axis) is int and axis in (-1, 1)
 
 
 def _reduced(problem: Problem, loss: Array) -> Any:
