@@ -12,6 +12,7 @@ from typing import Any
 
 COLUMNS = {
     "lastlayer": "lastlayer", "lastlayer-out": "lastlayer, out=",
+    "lastlayer-torch": "lastlayer.torch",
     "torch-compile": "torch.compile", "jax": "JAX jit", "torch": "PyTorch eager", "scipy": "SciPy",
 }  # fmt: skip
 TASKS = {"loss": "loss", "gradient": "loss and gradient"}
@@ -28,8 +29,10 @@ def cell(found: dict[str, Any] | None) -> str:
 
 def main(path: str) -> None:
     report = json.loads(Path(path).read_text())
-    print("| logits | |", " | ".join(COLUMNS.values()), "| limit |")
-    print("|---|---|", "---:|" * (len(COLUMNS) + 1), sep="")
+    present = {c["name"] for case in report["cases"] for c in case["contestants"]}
+    columns = {name: title for name, title in COLUMNS.items() if name in present}
+    print("| logits | |", " | ".join(columns.values()), "| limit |")
+    print("|---|---|", "---:|" * (len(columns) + 1), sep="")
     for case in report["cases"]:
         if case.get("suite", "headline") != "headline":  # older results have none
             continue
@@ -37,7 +40,7 @@ def main(path: str) -> None:
         cells = [
             f"{case['rows']}×{case['classes']}",
             TASKS[case["task"]],
-            *(cell(by_name.get(name)) for name in COLUMNS),
+            *(cell(by_name.get(name)) for name in columns),
             f"{by_name[case['limit']]['gigabytes_per_second']:.3g}",
         ]
         print("|", " | ".join(cells), "|")
