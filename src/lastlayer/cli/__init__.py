@@ -15,7 +15,7 @@ VERBS = {
 }
 
 # Packages of the extra "cli", by the name they are imported under.
-EXTRA = {"click", "rich", "matplotlib", "sklearn"}
+EXTRA = {"click", "jinja2", "matplotlib", "rich", "safetensors", "sklearn"}
 
 INTERRUPTED = 130  # what shells expect of a process ended by Ctrl-C
 
