@@ -269,6 +269,9 @@ def test_a_change_in_a_function_that_a_kernel_calls_is_seen(probed, tmp_path):
     own = changed.with_cache(tmp_path / "cache", filled=False)
     assert own.ask_probe() == (12, 0, 1)
     assert own.ask_probe() == (12, 1, 0)
+    with (own.kernels / "narrow.py").open("a") as beside:
+        beside.write("# what the probe does not import\n")
+    assert own.ask_probe() == (12, 1, 0)
     before = set(own.files(".nbc"))
     source = own.kernels / "vecmath.py"
     source.write_text(source.read_text().replace("return x * x\n", "return x * x + x\n"))

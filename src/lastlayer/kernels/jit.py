@@ -8,11 +8,12 @@ anew and nothing fails.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import pickle
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -35,14 +36,35 @@ _INLINE = {"error_model": "numpy", "fastmath": EXACT, "forceinline": True,
            "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # fmt: skip
 
 
+_HERE = Path(__file__).parent
+
+
+def _imports(path: Path) -> Iterator[Path]:
+    """The files of this folder that a file imports."""
+    package = __name__.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for part in parts:
+                folder, _, name = part.rpartition(".")
+                if folder == package and (_HERE / f"{name}.py").is_file():
+                    yield _HERE / f"{name}.py"
+
+
 @cache
-def _sources() -> str:
-    """A digest of every kernel source: Numba looks at the one file that holds a kernel, and would
-    run old code after a change to a function that the kernel calls.
+def _sources(path: Path) -> str:
+    """A digest of a kernel's source and of all that it imports from this folder, near and far.
+
+    Numba looks at the one file that holds a kernel, and would run old code after a change to a
+    function that the kernel calls.
     """
+    needed, new = {path, _HERE / "jit.py"}, {path, _HERE / "jit.py"}
+    while new:
+        new = {other for one in new for other in _imports(one)} - needed
+        needed |= new
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for one in sorted(needed):
+        digest.update(one.read_bytes())
     return digest.hexdigest()
 
 
@@ -53,9 +75,11 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
     be handed each other's kernel, and an index that is damaged stays so.
     """
 
+    sources: str  # the digest of what the kernel is made from
+
     def _path(self, key: Any) -> Path:
         about = repr((sys.implementation.cache_tag, numba.__version__, key)).encode()
-        name = f"{self._name}{_sources()[:12]}.{hashlib.sha256(about).hexdigest()[:24]}.nbc"
+        name = f"{self._name}{self.sources[:12]}.{hashlib.sha256(about).hexdigest()[:24]}.nbc"
         return Path(self._cache_path) / name
 
     @property
@@ -67,7 +91,7 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
     def _remove_outdated(self) -> None:
         """What other sources have left here under this kernel's name; nothing else would."""
         for path in Path(self._cache_path).glob(f"{self._name}*.nbc"):
-            if not path.name.startswith(f"{self._name}{_sources()[:12]}."):
+            if not path.name.startswith(f"{self._name}{self.sources[:12]}."):
                 path.unlink(missing_ok=True)
 
     def load(self, key: Any) -> Any:
@@ -89,9 +113,10 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         self._cache_file = _Files(
             self._cache_path, impl.filename_base, impl.locator.get_source_stamp()
         )
+        self._cache_file.sources = _sources(Path(py_func.__code__.co_filename))
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _sources())
+        return (*super()._index_key(sig, codegen), self._cache_file.sources)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
