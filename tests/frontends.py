@@ -14,18 +14,9 @@ from lastlayer.problem import softmax_problem
 from lastlayer.torch import checks, cross_entropy, formulas, operators
 
 DEFAULTS = {
-    "axis": -1,
-    "class_weight": None,
-    "sample_weight": None,
-    "ignore_index": -100,
-    "label_smoothing": 0.0,
-    "z_loss": 0.0,
-    "softcap": None,
-    "temperature": 1.0,
-    "base": math.e,
-    "reduction": "mean",
-    "divisor": None,
-    "empty": "nan",
+    name: value
+    for name, value in softmax_problem.__kwdefaults__.items()
+    if name not in ("look_at_targets", "names")
 }
 
 TENSORS_AND_PLACES = ("axis", "class_weight", "sample_weight", "base")
@@ -41,9 +32,7 @@ def numpy_kernels(logits: Any, labels: Any, **options: Any) -> tuple[Any, Any]:
 
 def numpy_reference(logits: Any, labels: Any, **options: Any) -> tuple[Any, Any]:
     """The plain NumPy mathematics, in float64 whatever the input."""
-    problem = softmax_problem(
-        np.asarray(logits, dtype=np.float64), labels, **{**DEFAULTS, **options}
-    )
+    problem = softmax_problem(np.asarray(logits, dtype=np.float64), labels, **options)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         loss, gradient = reference.cross_entropy(problem)
     gradient = np.moveaxis(gradient.reshape(problem.logits.shape), -1, problem.axis)

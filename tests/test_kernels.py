@@ -16,7 +16,7 @@ import pytest
 
 import lastlayer as ll
 from lastlayer import kernels
-from lastlayer.kernels import launch, plain
+from lastlayer.kernels import launch
 from lastlayer.kernels.column import total_of
 
 HERE = Path(__file__).parent
@@ -60,7 +60,6 @@ def test_results_past_the_caches_begin_anywhere(
     y[:16] = np.arange(16) * 4 % classes  # a label in the part before the first aligned vector, too
     loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
     monkeypatch.setattr(launch, "PAST_CACHE", 1)
-    monkeypatch.setattr(plain, "PAST_CACHE", 1)
     for offset in range(17):
         raw = np.full(20 * (classes + rows_apart) + 20, 7, np.float32)
         wide = raw[offset : offset + 19 * (classes + rows_apart)].reshape(19, -1)

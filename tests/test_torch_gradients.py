@@ -10,6 +10,7 @@ import weakref
 
 import pytest
 import torch
+from torch import library
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -110,7 +111,7 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_the_operators_are_as_torch_library_wants_them(name):
     operator, arguments = CALLS[name]
-    results = torch.library.opcheck(operator, arguments())
+    results = library.opcheck(operator, arguments())
     assert set(results.values()) == {"SUCCESS"}
     assert len(results) == 4
 

@@ -25,21 +25,6 @@ TOLERANCE: dict[Dtype, float] = {
 }
 NAMES = {"gradient": "gradient", "softmax": "probabilities", "log-softmax": "log-probabilities"}
 
-PLAIN: dict[str, Any] = {
-    "axis": -1,
-    "class_weight": None,
-    "sample_weight": None,
-    "ignore_index": -100,
-    "label_smoothing": 0.0,
-    "z_loss": 0.0,
-    "softcap": None,
-    "temperature": 1.0,
-    "base": math.e,
-    "reduction": "sum",
-    "divisor": None,
-    "empty": "nan",
-}
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -95,7 +80,7 @@ def _expected(case: Case) -> Expected:
             labels: Any = inputs.labels[block].reshape(-1)
             if inputs.targets is not None:
                 labels = as_rows(inputs.targets[block]).astype(np.float64)
-            problem = softmax_problem(z, labels, **PLAIN | option_arguments(inputs))
+            problem = softmax_problem(z, labels, reduction="sum", **option_arguments(inputs))
             loss, array = reference.cross_entropy(problem)
             losses += float(loss.sum()) / weight
             array /= weight

@@ -16,7 +16,6 @@ from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, 
 from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
 from lastlayer.kernels.softcap import capped
 
-BEYOND = float(np.nextafter(np.float32(LARGEST), np.float32(np.inf)))  # the first that is too large
 PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 
 
@@ -66,7 +65,8 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
 def faults(t: Any, like: Any) -> Any:
     """1 in the lanes of a vector of soft targets that are negative, NaN or above LARGEST."""
     zero, one = fill(0.0, like), fill(1.0, like)
-    return where(less(t, zero), one, where(less(t, fill(BEYOND, like)), zero, one))
+    outside = where(less(t, zero), one, where(less(fill(LARGEST, like), t), one, zero))
+    return where(equal(t, t), outside, one)
 
 
 @inner

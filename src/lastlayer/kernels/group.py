@@ -36,6 +36,7 @@ from lastlayer.kernels.row import (
     FACTOR,
     FAULTS,
     REST,
+    ROWS,
     SHARE,
     TIES,
     TOP,
@@ -46,7 +47,7 @@ from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import exp_scaled, times, unscale
 
 MOST_CLASSES = 64
-TILE = 16  # rows of a group of the most lanes
+TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, (classes, lanes) each; rows of halves
 # as numbers; where a row's numbers are in a group. A cache line lies between two of them:
@@ -54,8 +55,6 @@ TILE = 16  # rows of a group of the most lanes
 _GROUP = MOST_CLASSES * 64 + 64
 X, G, A, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP
 SCRATCH = 5 * _GROUP
-
-_F64, _I64 = np.float64(0), np.int64(0)
 
 
 @inner

@@ -62,8 +62,8 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     plain = problem.temperature == 1.0 and mix is None and cap is None
     temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
-    past = _past_cache(x, gradient)
-    kernel = (narrow if count <= group.MOST_CLASSES else wide).loss_rows
+    past = past_cache(x, gradient)
+    kernel = kernels_for(count).loss_rows
     likes = (like, _like(x), _like(targets), _like(weights), loss.dtype.type(0))
 
     wrong: list[int] = []
@@ -85,7 +85,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
 
         # arrays are named to be kept: a kernel has nothing but their addresses
         kept = (x, gradient, targets, indices, samples, classes, weights, losses)
-        _spread(work, part.rows, count, like.itemsize, kept)
+        spread(work, part.rows, count, like.itemsize, kept)
         part.put(losses, loss)
     if wrong:  # only now, and only then, is it worth asking which they are
         problem.check_targets()
@@ -113,16 +113,22 @@ def _staged(part: layout.Rows, count: int) -> int | None:
     return None if beside or count <= group.MOST_CLASSES else 1
 
 
-def _past_cache(x: Array, result: Array | None) -> bool:
+def kernels_for(count: int) -> Any:
+    """The kernels for so many classes."""
+    return narrow if count <= group.MOST_CLASSES else wide
+
+
+def past_cache(x: Array, result: Array | None) -> bool:
     """Whether a result is better written past the caches: large, and not over its own input."""
     if result is None or result.nbytes < PAST_CACHE:
         return False
     return not np.may_share_memory(x, result)
 
 
-def _spread(
+def spread(
     work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
 ) -> None:
+    """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
     unit = group.TILE if count <= group.MOST_CLASSES else tile.TILE
     threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
 
@@ -177,8 +183,8 @@ def logsumexp(x: Array) -> Array:
 
 def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None) -> None:
     like, count = loss_dtype(x).type(0), x.shape[-1]
-    past = _past_cache(x, out)
-    kernel = (narrow if count <= group.MOST_CLASSES else wide).normalise_rows
+    past = past_cache(x, out)
+    kernel = kernels_for(count).normalise_rows
 
     for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
@@ -191,6 +197,6 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
             kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
 
-        _spread(work, part.rows, count, like.itemsize, (x, out, results))
+        spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:
             part.put(results, lse)

@@ -51,18 +51,7 @@ width = _constant(lambda like: like.bitwidth // 8)  # bytes of an element of the
 
 @intrinsic
 def pointer(typingctx: Any, address: Any, like: Any) -> Any:
-    """A pointer to elements of the type of `like` at an address."""
-    result = types.CPointer(like)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(result))
-
-    return result(types.int64, like), codegen
-
-
-@intrinsic
-def typed(typingctx: Any, address: Any, like: Any) -> Any:
-    """A pointer to what `like` stands for; None for None."""
+    """A pointer to elements of the type of `like` at an address; None for None."""
     if isinstance(like, types.NoneType):
         return types.none(address, like), lambda context, *_: context.get_dummy_value()
     result = types.CPointer(like)

@@ -22,7 +22,7 @@ from lastlayer.kernels.group import (
     sum_group,
 )
 from lastlayer.kernels.jit import kernel
-from lastlayer.kernels.memory import lane_count, pointer, typed
+from lastlayer.kernels.memory import lane_count, pointer
 from lastlayer.kernels.row import (
     FAULTS,
     OWN,
@@ -51,8 +51,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     All layouts are alike here, so `staged` is None; results are never written past the caches.
     """
     d, losses = pointer(states, _F64), pointer(loss, loss_like)
-    memory, w = pointer(x[0], x_like), typed(weights, w_like)
-    t = typed(targets[0], t_like)
+    memory, w = pointer(x[0], x_like), pointer(weights, w_like)
+    t = pointer(targets[0], t_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)

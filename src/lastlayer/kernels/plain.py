@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from lastlayer.contract import Array
-from lastlayer.kernels import group, layout, narrow, threads, tile, wide
+from lastlayer.kernels import layout, threads
 from lastlayer.kernels.column import total_of
 from lastlayer.kernels.jit import kernel
-from lastlayer.kernels.launch import PAST_CACHE, scratch
+from lastlayer.kernels.launch import kernels_for, past_cache, scratch, spread
 
 _NONE = np.int64(0)
 
@@ -50,10 +50,9 @@ def cross_entropy(
     )
     if counted <= 0:
         return None
-    few = count <= group.MOST_CLASSES
-    kernel_of: Any = narrow.loss_rows if few else wide.loss_rows
+    kernel_of = kernels_for(count).loss_rows
     g = None if gradient is None else (at_g, 0, count, 1)
-    past = gradient is not None and gradient is not x and x.nbytes >= PAST_CACHE
+    past = past_cache(x, gradient)
     like = loss.dtype.type(0)
     numbers = (0.0, 1.0, 1.0, 1.0 / counted if mean else 1.0)
 
@@ -67,8 +66,6 @@ def cross_entropy(
     if x.nbytes < threads.WORTHWHILE:
         work(0, rows)
     else:
-        unit = group.TILE if few else tile.TILE
-        kept = (x, labels, gradient, loss)
-        threads.spread(work, rows, count * x.itemsize, unit if rows > 4 * unit else 1, kept)
+        spread(work, rows, count, x.itemsize, (x, labels, gradient, loss))
     total: float = total_of(loss)
     return total / counted if mean else total

@@ -227,22 +227,10 @@ total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
 largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
 
 
-@intrinsic
-def any_of(typingctx: Any, mask: Any) -> Any:
-    """Whether a mask is set anywhere."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        whole = ir.IntType(mask.lanes)
-        return builder.icmp_unsigned("!=", builder.bitcast(args[0], whole), whole(0))
-
-    return types.boolean(mask), codegen
-
-
-# operators: + − · of floats and integers, << >> & | of integers, each of two vectors of one type
+# operators: + − · / of floats, − & | of integers, each of two vectors of one type
 _FLOATING = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul",
              operator.truediv: "fdiv"}  # fmt: skip
-_WHOLE = {operator.add: "add", operator.sub: "sub", operator.lshift: "shl",
-          operator.rshift: "ashr", operator.and_: "and_", operator.or_: "or_"}  # fmt: skip
+_WHOLE = {operator.sub: "sub", operator.and_: "and_", operator.or_: "or_"}
 
 
 def _register(symbol: Any) -> None:

@@ -52,7 +52,7 @@ _BUFFER = TILE * BLOCK * 8
 X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
 SCRATCH = SPARE + 64
 
-_F64, _I64 = np.float64(0), np.int64(0)
+_I64 = np.int64(0)
 
 
 @inner

@@ -16,7 +16,7 @@ import numpy as np
 from lastlayer.kernels.blocks import BLOCK
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.layout import NOTHING
-from lastlayer.kernels.memory import pointer, read, typed
+from lastlayer.kernels.memory import pointer, read
 from lastlayer.kernels.row import (
     FAULTS,
     INVERSE_TEMPERATURE,
@@ -86,8 +86,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     d, losses = pointer(states, _F64), pointer(loss, loss_like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
-    t_memory, t_buffer = typed(targets[0], t_like), typed(scratch + T_BUFFER, t_like)
-    w = typed(weights, w_like)
+    t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
+    w = pointer(weights, w_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE

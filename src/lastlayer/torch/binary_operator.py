@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from lastlayer.torch import binary_formulas, checks, mapping
 from lastlayer.torch.kernel_calls import BinaryCrossEntropy
@@ -13,7 +12,7 @@ from lastlayer.torch.memory import viewable
 from lastlayer.torch.operators import Pair, by_kernels, derivatives, fake, shaped, widened
 
 
-@torch.library.custom_op("lastlayer::binary_cross_entropy_with_logits", mutates_args=())
+@library.custom_op("lastlayer::binary_cross_entropy_with_logits", mutates_args=())
 def cross_entropy(
     input: Tensor,
     target: Tensor,

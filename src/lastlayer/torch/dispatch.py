@@ -31,7 +31,7 @@ def is_plain(*tensors: Tensor | None) -> bool:
 
 
 def forward_mode() -> bool:
-    """Whether forward-mode derivatives may be asked for, which torch.library has no place for."""
+    """Whether forward-mode derivatives may be asked for, which no registered operator has."""
     return bool(forward_ad._current_level >= 0)
 
 

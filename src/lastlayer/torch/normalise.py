@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, library
 from torch.autograd import Function
 
 from lastlayer import contract, kernels
@@ -42,7 +42,7 @@ def _classes_last(x: Tensor, axis: int) -> Tensor:
     return wide.movedim(axis, -1)
 
 
-@torch.library.custom_op("lastlayer::softmax", mutates_args=())
+@library.custom_op("lastlayer::softmax", mutates_args=())
 def softmax(input: Tensor, axis: int, logarithm: bool) -> Tensor:
     """Softmax or its logarithm along an axis counted from 0. By the formulas."""
     return by_formulas(input, axis, logarithm).contiguous()

@@ -3,7 +3,7 @@
 A loss comes with its gradient where that is asked for, and the backward pass makes use of it: in
 float32 for half precision, to be rounded only after it is multiplied with what comes upstream. On
 the CPU they call the kernels, on other devices the formulas; the derivatives of a gradient are
-formulas everywhere. The signatures are flat, as torch.library has them.
+formulas everywhere. The signatures are flat, as those of PyTorch's operators are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from lastlayer.torch import checks, formulas, mapping
 from lastlayer.torch.eager import Call, result_of, times
@@ -60,7 +60,7 @@ def fake(input: Tensor, rows: tuple[int, ...], reduction: str, gradient: bool) -
 # --------------------------------------------------------------------------- cross-entropy
 
 
-@torch.library.custom_op("lastlayer::cross_entropy", mutates_args=())
+@library.custom_op("lastlayer::cross_entropy", mutates_args=())
 def cross_entropy(
     input: Tensor,
     target: Tensor,
