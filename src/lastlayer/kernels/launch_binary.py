@@ -9,7 +9,7 @@ import numpy as np
 
 from lastlayer.contract import Array
 from lastlayer.kernels import sigmoid, threads
-from lastlayer.kernels.layout import row_blocks
+from lastlayer.kernels.layout import BLOCK_ELEMENTS, row_blocks
 from lastlayer.problem import BinaryProblem
 
 
@@ -26,20 +26,21 @@ def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) 
         1.0 / math.log(problem.base),
         reduce.scale,
     )
+    # one space for every block: a thread that is late holds on to nothing of the last one
+    space = np.empty((3 if gradient is None else 4, min(x.size, BLOCK_ELEMENTS)), working)
     total = 0.0
     for block, flat in row_blocks((*x.shape, 1)):  # every output a row of its own
         shape = x[block].shape
-        z = np.array(x[block], dtype=working, order="C").reshape(-1)
-        t = np.array(problem.targets[block], dtype=working, order="C").reshape(-1)
-        positive = samples = slope = None
+        z, t, loss, *slopes = space[:, : math.prod(shape)]
+        np.copyto(z.reshape(shape), x[block])
+        np.copyto(t.reshape(shape), problem.targets[block], casting="unsafe")
+        slope = slopes[0] if slopes else None
+        positive = samples = None
         if problem.pos_weight is not None:
             columns = problem.pos_weight[_columns(block, x.ndim)]
             positive = np.array(np.broadcast_to(columns, shape or (1,))).reshape(-1)
         if problem.sample_weight is not None:
             samples = problem.sample_weight[flat]
-        loss = np.empty(z.size, working)
-        if gradient is not None:
-            slope = np.empty(z.size, working)
 
         def work(
             lo: int,

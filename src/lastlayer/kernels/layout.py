@@ -26,6 +26,7 @@ Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in 
 
 
 LANES = 64  # rows that a kernel for few classes takes together
+BLOCK_ELEMENTS = 1 << 18  # of what is copied at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def walkable(array: Array) -> bool:
 
 
 def row_blocks(
-    shape: tuple[int, ...], elements: int = 1 << 18
+    shape: tuple[int, ...], elements: int = BLOCK_ELEMENTS
 ) -> Iterator[tuple[tuple[Any, ...], slice]]:
     """Indices that cut an array (..., C) into blocks of rows, each with its flat range of rows."""
     rows, classes = shape[:-1], shape[-1]
