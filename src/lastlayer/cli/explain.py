@@ -11,6 +11,8 @@ import click
 import numpy as np
 from rich.console import Console
 
+from lastlayer.files import write_whole
+from lastlayer.learning import playground
 from lastlayer.learning.explain import Explanation, explain
 
 BASES = {"e": math.e, "2": 2.0, "10": 10.0}
@@ -59,6 +61,13 @@ STYLES = {
     show_default=True,
     help="Language.",
 )
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page instead, on which these numbers can be moved by hand.",
+)
 def command(
     file: Path | None,
     logits: str | None,
@@ -67,6 +76,7 @@ def command(
     base: str | None,
     learning_rate: float,
     lang: Any,
+    page: Path | None,
 ) -> None:
     """Show softmax and cross-entropy step by step, from raw outputs to the gradient.
 
@@ -79,6 +89,7 @@ def command(
       lastlayer explain
       lastlayer explain --logits "2,1,0.1;0,3,1" --labels "0,1" --base 2
       lastlayer explain outputs.npy --labels labels.npy --lang zh
+      lastlayer explain --logits "2,1,0.1" --labels 0 --html page.html
     """  # noqa: D301
     x, y = _inputs(file, logits, labels)
     default = "e"
@@ -94,9 +105,16 @@ def command(
             lang=lang,
             learning_rate=learning_rate,
         )
+        content = None if page is None else playground.page(
+            explanation, learning_rate=learning_rate
+        ).encode()
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    _show(explanation, Console())
+    if page is None or content is None:
+        _show(explanation, Console())
+        return
+    write_whole(page, content)
+    click.echo(f"Written: {page} (open it in a browser)")
 
 
 # --------------------------------------------------------------------------- input
