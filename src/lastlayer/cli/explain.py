@@ -91,6 +91,8 @@ def command(
       lastlayer explain outputs.npy --labels labels.npy --lang zh
       lastlayer explain --logits "2,1,0.1" --labels 0 --html page.html
     """  # noqa: D301
+    if page is not None and not page.parent.is_dir():
+        raise click.BadParameter(f"no such folder: {page.parent}", param_hint="--html")
     x, y = _inputs(file, logits, labels)
     default = "e"
     if x is None:
@@ -105,9 +107,11 @@ def command(
             lang=lang,
             learning_rate=learning_rate,
         )
-        content = None if page is None else playground.page(
-            explanation, learning_rate=learning_rate
-        ).encode()
+        content = (
+            None
+            if page is None
+            else playground.page(explanation, learning_rate=learning_rate).encode()
+        )
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     if page is None or content is None:

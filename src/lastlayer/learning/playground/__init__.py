@@ -65,7 +65,9 @@ def page(explanation: Explanation, *, learning_rate: float = 1.0) -> str:
 
     here = files(__package__)
     data = _data(explanation, learning_rate)
-    template = Environment(autoescape=True).from_string(here.joinpath("page.html").read_text("utf-8"))
+    template = Environment(autoescape=True).from_string(
+        here.joinpath("page.html").read_text("utf-8")
+    )
     return template.render(
         data=data,
         lang=data["lang"],

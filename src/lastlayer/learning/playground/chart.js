@@ -1,6 +1,6 @@
 // A small chart of lines and dots, drawn as SVG; its text alternative is `label`.
 
-const MARGIN = { left: 46, right: 14, top: 12, bottom: 36 };
+const MARGIN = { right: 14, top: 12, bottom: 36 };
 
 function ticks(low, high, about) {
   const rough = (high - low) / about;
@@ -11,7 +11,7 @@ function ticks(low, high, about) {
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return Array.from({ length: last - first + 1 }, (_, i) => {
     const value = (first + i) * step;
-    const text = Math.abs(high) < 1e-3 ? power(value, 1) : value.toFixed(digits);
+    const text = value !== 0 && digits > 3 ? power(value, 0) : value.toFixed(Math.min(digits, 3));
     return [value, text.replace("-", "−")];
   });
 }
@@ -19,16 +19,17 @@ function ticks(low, high, about) {
 function draw(svg, { label, x, y, lines, dots }) {
   const width = Math.max(svg.clientWidth, 200);
   const height = svg.clientHeight || 220;
-  const across = (v) =>
-    MARGIN.left + ((v - x.low) / (x.high - x.low)) * (width - MARGIN.left - MARGIN.right);
+  const marks = ticks(y.low, y.high, 4);
+  const left = 20 + 7 * Math.max(...marks.map(([, text]) => text.length));
+  const right = width - MARGIN.right;
+  const across = (v) => left + ((v - x.low) / (x.high - x.low)) * (right - left);
   const up = (v) =>
     height - MARGIN.bottom - ((v - y.low) / (y.high - y.low)) * (height - MARGIN.top - MARGIN.bottom);
-  const [left, right] = [MARGIN.left, width - MARGIN.right];
   const parts = [];
-  for (const [value, text] of ticks(y.low, y.high, 4)) {
+  for (const [value, text] of marks) {
     const at = up(value).toFixed(1);
     parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/>`);
-    parts.push(`<text class="tick" x="${left - 8}" y="${at}" dy="0.32em" text-anchor="end">${text}</text>`);
+    parts.push(`<text class="tick" x="${left - 11}" y="${at}" dy="0.32em" text-anchor="end">${text}</text>`);
   }
   for (const [value, text] of ticks(x.low, x.high, 5)) {
     const at = across(value).toFixed(1);
@@ -40,7 +41,7 @@ function draw(svg, { label, x, y, lines, dots }) {
     parts.push(`<polyline class="${kind}" points="${points.join(" ")}"/>`);
   }
   for (const { at, value, kind } of dots) {
-    parts.push(`<circle class="${kind}" cx="${across(at).toFixed(1)}" cy="${up(value).toFixed(1)}" r="5"/>`);
+    parts.push(`<circle class="${kind}" cx="${across(at).toFixed(1)}" cy="${up(value).toFixed(1)}"/>`);
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("aria-label", label);

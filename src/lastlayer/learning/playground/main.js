@@ -2,7 +2,7 @@
 
 const BASES = { e: Math.E, 2: 2, 10: 10 };
 const state = { row: 0, temperature: 1, unit: DATA.base, rate: DATA.rate, follow: "cross-entropy" };
-let limit = 10; // of the logits' sliders
+let limit = 5; // of the logits' sliders
 let runs = {};
 let count = 0; // of the rows of classes that stand on the page
 
@@ -10,7 +10,7 @@ function load(row) {
   const { logits, label } = DATA.rows[row];
   const soft = !label.includes(1);
   Object.assign(state, { row, z: [...logits], t: [...label], soft, base: BASES[state.unit] });
-  limit = bound(state.z);
+  limit = bound(state.z, 5);
 }
 
 const oneHot = (at, length) => Array.from({ length }, (_, j) => (j === at ? 1 : 0));
@@ -26,7 +26,7 @@ function change(values) {
 const on = {
   logit(j, value, how) {
     const z = state.z.map((old, i) => (i === j ? value : old));
-    if (how === "typed") limit = bound(z); // under a slider that is held the bounds stay
+    if (how === "typed") limit = bound(z, 5); // under a slider that is held the bounds stay
     change({ z });
   },
   share: (j, value) => change({ t: withShare(state.t, j, value) }),

@@ -94,7 +94,7 @@ function neuron() {
     weight: ["#weight", { least: -1e3, most: 1e3 }],
     bias: ["#bias", { least: -1e3, most: 1e3 }],
     rate: ["#neuron-rate", { least: 1e-4, most: 1e3 }],
-    epochs: ["#epochs", { least: 1, most: 1e5, whole: true }],
+    epochs: ["#epochs", { least: 1, most: 1e4, whole: true }],
   };
   for (const [key, [id, allowed]] of Object.entries(limits)) {
     wire(find(id), (value) => { state[key] = value; train(); }, allowed);
@@ -105,7 +105,7 @@ function neuron() {
     epoch = value;
     render();
     speak();
-  }, { least: 0, most: 1e5, whole: true });
+  }, { least: 0, most: 1e4, whole: true });
   find("#play").addEventListener("click", play);
   find("#reset").addEventListener("click", train);
   train();

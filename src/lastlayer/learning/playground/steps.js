@@ -25,11 +25,12 @@ function derivation({ state, parts, crossEntropy: ce, quadratic: q, after }) {
   const scaledNumber = scale ? ` / ${number(temperature * Math.log(base))}` : "";
   const log = { e: "ln", 2: "log₂", 10: "log₁₀" }[state.unit];
   const shift = temperature === 1 ? "z − m" : "(z − m) / T";
-  const bracketed = natural ? `${shift} − ln S` : `[${shift} − ln S]`;
+  const logOfP = `${temperature === 1 ? "(z − m)" : shift} − ln S`;
   const picked = t.map((share) => share > 0);
   const y = t.findIndex((share) => share === 1);
   const logs = shifted.map((value) => (value - logS) / Math.log(base));
-  const asked = t.flatMap((share, j) => (share > 0 ? [`${number(share)} × ${paren(logs[j])}`] : []));
+  const shares = t.map((share) => (Number.isInteger(share) ? String(share) : number(share)));
+  const asked = t.flatMap((share, j) => (share > 0 ? [`${shares[j]} × ${paren(logs[j])}`] : []));
   const label = { picked };
 
   let loss = `−Σ<sub>j</sub> t<sub>j</sub> ${log} p<sub>j</sub> = ${exact(ce.cost)}`;
@@ -54,26 +55,27 @@ function derivation({ state, parts, crossEntropy: ce, quadratic: q, after }) {
     ["maximum", "m = max<sub>j</sub> z<sub>j</sub>", line(`m = ${exact(m)}`)],
     ["shifted", shift, cells(shifted, "z", label)],
     [
-      "exponentials", `e = exp(${shift}),  S = Σ<sub>j</sub> e<sub>j</sub>`,
+      "exponentials", `e = exp(${shift}), &ensp;S = Σ<sub>j</sub> e<sub>j</sub>`,
       cells(e, "p", label) +
-      line(`S = ${e.map((value) => number(value)).join(" + ")} = ${exact(1 + rest)}`) +
-      line(`R = S − 1 = ${exact(rest)} <span class="faint">${word("exponentials.rest")}</span>`),
+      line(`R = ${e.filter((_, j) => j !== top).map((value) => number(value)).join(" + ")} = ${exact(rest)}`) +
+      line(`S = 1 + R = ${exact(1 + rest)}`),
+      [word("exponentials.rest")],
     ],
     [
       "probabilities", "p = e / S",
       cells(p, "p", { ...label, bars: true, texts: p.map((value, j) => probability(value, beside[j])) }),
     ],
-    ["logs", `${log} p = ${bracketed}${lnBase}`, cells(logs, "p", label), [word(`logs.${state.unit}`)], noteOnLog()],
+    ["logs", `${log} p = ${natural ? logOfP : `[${logOfP}]`}${lnBase}`, cells(logs, "p", label), [word(`logs.${state.unit}`)], noteOnLog()],
     [
       "picked", `Σ<sub>j</sub> t<sub>j</sub> ${log} p<sub>j</sub>`,
-      cells(t, "t", label) + line(`${asked.join(" + ")} = ${exact(-ce.cost)}`),
+      cells(t, "t", { ...label, texts: shares }) + line(`${asked.join(" + ")} = ${exact(-ce.cost)}`),
     ],
     [
       "losses", `ℓ = −Σ<sub>j</sub> t<sub>j</sub> ${log} p<sub>j</sub>`,
       line(`ℓ = ${loss} ${unit}`), y >= 0 && z[y] === m ? [word("losses.exact")] : [],
     ],
     [
-      "gradient", `∂ℓ/∂z = (p − t)${scaled}`, cells(ce.gradient, "g", label) + atLabel,
+      "gradient", `∂ℓ/∂z = ${scale ? `(p − t)${scaled}` : "p − t"}`, cells(ce.gradient, "g", label) + atLabel,
       [...(natural ? [] : [word("gradient.base", { base: state.unit })]), ...(y >= 0 ? [word("gradient.exact")] : [])],
       noteOnGradient(),
     ],
@@ -94,11 +96,11 @@ function derivation({ state, parts, crossEntropy: ce, quadratic: q, after }) {
     ],
   ].map(([key, formula, body, more = [], note = ""], i) => {
     const own = key === "picked" && soft ? "soft_picked" : key;
-    const why = [word(`${own}.why`, { rate: number(rate) }), ...more].join(word("between"));
+    const why = [word(`${own}.why`, { rate: String(Number(rate.toPrecision(6))) }), ...more].join(word("between"));
     return `<li data-step="${key}"><h3><span class="count">${i + 1}</span>${word(`${key}.title`)}</h3>
       <span class="formula">${formula}</span><p class="why">${escaped(why)}</p>${body}
       ${note ? `<p class="note">${escaped(note)}</p>` : ""}</li>`;
-  }).join("");
+  }).map(raised).join("");
 
   // What the textbook's formula would give in fewer digits, where that is another number.
   function noteOnLog() {

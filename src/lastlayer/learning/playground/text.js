@@ -26,6 +26,8 @@ function translate() {
 
 const RAISED = { "-": "⁻", "+": "", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
+const PLAIN = Object.fromEntries(Object.entries(RAISED).map(([plain, raised]) => [raised, plain]));
+
 function power(value, digits) {
   const [factor, exponent] = value.toExponential(digits).split("e");
   return `${factor}×10${[...exponent].map((c) => RAISED[c]).join("")}`;
@@ -44,6 +46,13 @@ function probability(value, beside) {
   return value >= 0.99995 && beside > 0 ? `1−${power(beside, 1)}` : number(value);
 }
 
+// The powers of ten as markup, which every font draws alike.
+const raised = (text) =>
+  text.replace(/10([⁻⁰¹²³⁴-⁹]+)/g, (_, digits) => {
+    const plain = [...digits].map((c) => PLAIN[c]).join("").replace("-", "−");
+    return `10<sup>${plain}</sup>`;
+  });
+
 // A number on the page, with all its digits behind the rounded ones.
 const exact = (value, text = number(value)) =>
   `<data value="${value}" title="${value}">${text}</data>`;
@@ -51,7 +60,7 @@ const exact = (value, text = number(value)) =>
 function show(element, value, text = number(value)) {
   element.value = String(value);
   element.title = String(value);
-  element.textContent = text;
+  element.innerHTML = raised(text);
 }
 
 // What has changed is spoken once it stays as it is for a moment, not while one drags.

@@ -6,7 +6,7 @@ What a step of the computation is called, and why it is done, is as `lastlayer e
 
 WORDS = {
     # ------------------------------------------------------------------ around everything
-    "title": "Softmax and cross-entropy, to be moved by hand",
+    "title": "Softmax and cross-entropy, hands on",
     "lead": "Drag a logit and watch everything that follows from it: the probabilities, the loss, "
     "and the gradient that a network would learn from.",
     "language": "Language",
@@ -24,7 +24,7 @@ WORDS = {
     "length": "length of its gradient",
     "class": "class {class}",
     "label.of": "the label is class {class}",
-    "share.of": "label’s share of class {class}",
+    "share.of": "label's share of class {class}",
     "logit.of": "logit of class {class}",
     "gradient.of": "{cost}, gradient {value}",
     "remove": "remove class {class}",
@@ -37,7 +37,7 @@ WORDS = {
     "rows.more": "and {n} more in the input",
     "label.one": "one class",
     "label.soft": "a distribution",
-    "base": "base of the logarithm",
+    "base": "logarithm",
     "temperature": "temperature T",
     "add": "Add a class",
     # ------------------------------------------------------------------ going down
@@ -63,7 +63,8 @@ WORDS = {
     "steps.why": "How the numbers above come about, in the order in which they are computed.",
     "maximum.title": "Their maximum",
     "shifted.title": "The shifted logits",
-    "exponentials.rest": "summed without the maximum’s 1, so that it is right however small",
+    "exponentials.rest": "The others are summed first, without that 1, into R: however "
+    "small, R is right.",
     "losses.title": "The loss",
     "losses.exact": "Where the label has the largest logit it is ln(1 + R): right also where p "
     "rounds to 1, and ln p to 0.",
@@ -83,8 +84,8 @@ WORDS = {
     # ------------------------------------------------------------------ one neuron
     "neuron.title": "One neuron, two costs",
     "neuron.why": "The smallest network there is: one input, which is 1, one weight, one bias, one "
-    "sigmoid output. It is to answer 0, and begins with weight 2 and bias 2, so sure of being "
-    "right that its output is 0.98. Both costs get the same start and the same learning rate.",
+    "sigmoid output. It is to answer 0, and begins with weight 2 and bias 2: an output of "
+    "0.98, wrong and sure of it. Both costs get the same start and the same learning rate.",
     "neuron.weight": "weight w",
     "neuron.bias": "bias b",
     "neuron.epochs": "epochs",
@@ -96,10 +97,10 @@ WORDS = {
     "neuron.output": "Output",
     "neuron.cost": "Cost",
     "neuron.slope": "Slope",
-    "neuron.table": "The neuron’s numbers in this epoch",
-    "neuron.after": "The quadratic cost’s slope has the factor a(1 − a), the sigmoid’s own slope, "
+    "neuron.table": "The neuron's numbers in this epoch",
+    "neuron.after": "The quadratic cost's slope has the factor a(1 − a), the sigmoid's own slope, "
     "which is nearly 0 at both ends of the curve: the ring sits on the plateau and hardly moves. "
-    "In cross-entropy’s slope the factor has cancelled; what is left is the error itself.",
+    "In cross-entropy's slope the factor has cancelled; what is left is the error itself.",
     "neuron.spoken": "Epoch {n}: the output is {by} with cross-entropy, {other} with the quadratic "
     "cost.",
     "neuron.chart": "{what} by epoch up to epoch {n}: {by} with cross-entropy, {other} with the "

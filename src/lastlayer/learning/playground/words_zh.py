@@ -58,7 +58,7 @@ WORDS = {
     "steps.why": "上面的数字是怎样得来的，按计算的先后排列。",
     "maximum.title": "最大值",
     "shifted.title": "减去最大值",
-    "exponentials.rest": "求和时不含最大值的那个 1，所以再小也准确",
+    "exponentials.rest": "先把其余各项加成 R，不含这个 1：R 再小也准确。",
     "losses.title": "损失",
     "losses.exact": "标签处的原始输出最大时，损失按 ln(1 + R) 计算：即使 p 舍入为 1、ln p 舍入为 "
     "0，结果仍然准确。",
