@@ -251,6 +251,7 @@ def cases():
         drawn.append((np.array([lead, 0.0, 1.0]), np.array([0.0, 0.25, 0.75]), 1.0, 10.0))
         drawn.append((np.array([lead, lead, 0.0]), np.array([0.0, 1.0, 0.0]), 1.0, math.e))
     drawn.append((np.zeros(10), np.eye(10)[9], 1.0, 2.0))
+    drawn.append((np.array([2.0, 0, 1]) + 1e8, np.eye(3)[1], 0.7, math.e))  # an offset and T
     return [tuple(np.asarray(part).tolist() for part in case) for case in drawn]
 
 
@@ -539,22 +540,30 @@ def test_the_keyboard_reaches_and_works_every_control(opened):
     assert len(page.find_elements(By.CSS_SELECTOR, ".class")) == 3
 
 
+def names(page):
+    """What a screen reader calls controls, pictures and groups, with their roles."""
+    roles = {"slider", "spinbutton", "button", "radio", "combobox", "image", "group", "region"}
+    nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    shown = [node for node in nodes if not node["ignored"] and node["role"]["value"] in roles]
+    return [(node["role"]["value"], node["name"]["value"]) for node in shown]
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_control_and_picture_has_a_name_and_changes_are_spoken(opened, lang):
     page = opened("--logits", "2,1", "--labels", "0.9,0.1", "--lang", lang)
-    nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    roles = {"slider", "spinbutton", "button", "radio", "combobox", "image", "group", "region"}
-    named = [
-        (node["role"]["value"], node["name"]["value"])
-        for node in nodes
-        if not node["ignored"] and node["role"]["value"] in roles
-    ]
-    assert [node for node in named if not node[1].strip()] == []
-    kinds = [role for role, _ in named]
-    assert kinds.count("image") == 2 * 3 + 5
-    assert kinds.count("slider") == kinds.count("spinbutton") == 4 + 7
-    bars = ["probability 0.7311", "概率 0.7311"]
-    assert ("image", bars[lang == "zh"]) in named
+    # a class has two sliders and three pictures; in place of one slider it may have a choice
+    for kind, sliders, radios in (("soft", 2 * 2 + 7, 7), ("one", 2 + 7, 2 + 7)):
+        choose(page, "kind", kind)
+        named = names(page)
+        roles = [role for role, _ in named]
+        assert roles.count("image") == 2 * 3 + 5
+        assert roles.count("slider") == roles.count("spinbutton") == sliders
+        assert roles.count("radio") == radios
+        # a title is a name too, but a number alone tells nothing
+        assert [node for node in named if not re.search(r"[^\W\d]", node[1])] == []
+        assert ("image", {"en": "probability 0.7311", "zh": "概率 0.7311"}[lang]) in named
+    choose(page, "kind", "soft")
+    type_into(page, share(0), 0.9)
     type_into(page, logit(1), 2)
     spoken = {
         "en": "Cross-entropy 0.6931 nats, quadratic cost 0.1600.",
