@@ -11,7 +11,7 @@ function ticks(low, high, about) {
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return Array.from({ length: last - first + 1 }, (_, i) => {
     const value = (first + i) * step;
-    const text = value !== 0 && digits > 3 ? power(value, 0) : value.toFixed(Math.min(digits, 3));
+    const text = value === 0 ? "0" : digits > 3 ? power(value, 0) : value.toFixed(digits);
     return [value, text.replace("-", "−")];
   });
 }
@@ -41,7 +41,8 @@ function draw(svg, { label, x, y, lines, dots }) {
     parts.push(`<polyline class="${kind}" points="${points.join(" ")}"/>`);
   }
   for (const { at, value, kind } of dots) {
-    parts.push(`<circle class="${kind}" cx="${across(at).toFixed(1)}" cy="${up(value).toFixed(1)}"/>`);
+    const size = kind.endsWith("ring") ? 6.5 : 3.5; // so that both are seen where they meet
+    parts.push(`<circle class="${kind}" cx="${across(at).toFixed(1)}" cy="${up(value).toFixed(1)}" r="${size}"/>`);
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("aria-label", label);
