@@ -105,10 +105,19 @@ def test_another_base_is_refused():
         playground.page(ll.explain([[0.0, 1.0]], [0], base=3))
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path):
-    result = run("--html", tmp_path / "none" / "page.html")
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("none/page.html", "no such folder: "),
+        ("", "an empty name is no file"),
+        (".", "a directory"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_one_line(path, said, tmp_path):
+    result = run("--html", path and tmp_path / path)
     assert result.exit_code == 2
-    assert f"no such folder: {tmp_path / 'none'}" in result.stderr
+    assert said in result.stderr
+    assert not result.stdout
 
 
 def test_both_languages_have_the_same_words():

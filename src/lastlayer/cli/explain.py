@@ -11,6 +11,7 @@ import click
 import numpy as np
 from rich.console import Console
 
+from lastlayer.cli.options import NewFile
 from lastlayer.files import write_whole
 from lastlayer.learning import playground
 from lastlayer.learning.explain import Explanation, explain
@@ -65,7 +66,7 @@ STYLES = {
     "--html",
     "page",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     help="Write a page instead, on which these numbers can be moved by hand.",
 )
 def command(
@@ -91,8 +92,6 @@ def command(
       lastlayer explain outputs.npy --labels labels.npy --lang zh
       lastlayer explain --logits "2,1,0.1" --labels 0 --html page.html
     """  # noqa: D301
-    if page is not None and not page.parent.is_dir():
-        raise click.BadParameter(f"no such folder: {page.parent}", param_hint="--html")
     x, y = _inputs(file, logits, labels)
     default = "e"
     if x is None:
@@ -107,18 +106,14 @@ def command(
             lang=lang,
             learning_rate=learning_rate,
         )
-        content = (
-            None
-            if page is None
-            else playground.page(explanation, learning_rate=learning_rate).encode()
-        )
+        content = playground.page(explanation, learning_rate=learning_rate) if page else ""
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    if page is None or content is None:
+    if page is None:
         _show(explanation, Console())
-        return
-    write_whole(page, content)
-    click.echo(f"Written: {page} (open it in a browser)")
+    else:
+        write_whole(page, content.encode())
+        click.echo(f"Written: {page} (open it in a browser)")
 
 
 # --------------------------------------------------------------------------- input
