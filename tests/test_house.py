@@ -281,7 +281,7 @@ def test_a_file_says_what_it_is_for_and_is_not_long(path):
 
 def texts() -> list[Path]:
     """All that is written by hand, and not what tools leave behind."""
-    kinds = {".md", ".py", ".toml", ".cfg", ".yml", ".yaml", ".txt", ".sh"}
+    kinds = {".md", ".py", ".toml", ".cfg", ".yml", ".yaml", ".txt", ".sh", ".html", ".css", ".js"}
     places = ["src", "tests", "docs", "benchmarks", ".ci", ".github"]
     found = [p for place in places for p in (ROOT / place).rglob("*")] + list(ROOT.glob("*"))
     return sorted(p for p in found if p.is_file() and (p.suffix in kinds or p.parent.name == ".ci"))

@@ -11,6 +11,9 @@ import click
 import numpy as np
 from rich.console import Console
 
+from lastlayer.cli.options import NewFile
+from lastlayer.files import write_whole
+from lastlayer.learning import playground
 from lastlayer.learning.explain import Explanation, explain
 
 BASES = {"e": math.e, "2": 2.0, "10": 10.0}
@@ -59,6 +62,13 @@ STYLES = {
     show_default=True,
     help="Language.",
 )
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=NewFile(),
+    help="Write a page instead, on which these numbers can be moved by hand.",
+)
 def command(
     file: Path | None,
     logits: str | None,
@@ -67,6 +77,7 @@ def command(
     base: str | None,
     learning_rate: float,
     lang: Any,
+    page: Path | None,
 ) -> None:
     """Show softmax and cross-entropy step by step, from raw outputs to the gradient.
 
@@ -79,6 +90,7 @@ def command(
       lastlayer explain
       lastlayer explain --logits "2,1,0.1;0,3,1" --labels "0,1" --base 2
       lastlayer explain outputs.npy --labels labels.npy --lang zh
+      lastlayer explain --logits "2,1,0.1" --labels 0 --html page.html
     """  # noqa: D301
     x, y = _inputs(file, logits, labels)
     default = "e"
@@ -94,9 +106,14 @@ def command(
             lang=lang,
             learning_rate=learning_rate,
         )
+        content = playground.page(explanation, learning_rate=learning_rate) if page else ""
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    _show(explanation, Console())
+    if page is None:
+        _show(explanation, Console())
+    else:
+        write_whole(page, content.encode())
+        click.echo(f"Written: {page} (open it in a browser)")
 
 
 # --------------------------------------------------------------------------- input

@@ -33,3 +33,19 @@ class Folder(click.Path):
         if value == "":
             self.fail("an empty name is no folder.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class NewFile(click.Path):
+    """A file to write, in a folder that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that was typed."""
+        if value == "":
+            self.fail("an empty name is no file.", param, ctx)
+        path: Any = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"no such folder: {path.parent}", param, ctx)
+        return path
