@@ -37,7 +37,7 @@ def compare_neuron(
     *,
     rate: float = 0.15,
     epochs: int = 300,
-    on_epoch: Callable[[int], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> dict[Cost, NeuronCurve]:
     """Teach one sigmoid neuron, from one start and at one rate, with either cost.
 
@@ -56,8 +56,8 @@ def compare_neuron(
         Positive.
     epochs : int, default 300
         Steps.
-    on_epoch : callable, optional
-        Called with the number of epochs that are done, of both costs together.
+    on_step : callable, optional
+        Called with the steps that are done and their number, of both costs together.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def compare_neuron(
     if epochs < 1:
         raise ValueError(f"epochs = {epochs} must be at least 1")
     return {
-        cost: _teach(cost, weight, bias, rate, epochs, number * epochs, on_epoch)
+        cost: _teach(cost, weight, bias, rate, epochs, number * epochs, on_step)
         for number, cost in enumerate(COSTS)
     }
 
@@ -105,7 +105,7 @@ def _teach(
     rate: float,
     epochs: int,
     done: int,
-    on_epoch: Callable[[int], None] | None,
+    on_step: Callable[[int, int], None] | None,
 ) -> NeuronCurve:
     weights, biases, costs, slopes = (np.empty(epochs + 1) for _ in range(4))
     target = np.array([[TARGET]])
@@ -124,8 +124,8 @@ def _teach(
         weights[epoch], biases[epoch], costs[epoch], slopes[epoch] = weight, bias, value, slope
         weight -= rate * slope * INPUT
         bias -= rate * slope
-        if on_epoch is not None and epoch:
-            on_epoch(done + epoch)
+        if on_step is not None and epoch:
+            on_step(done + epoch, 2 * epochs)
     z = weights * INPUT + biases
     output, rest = sigmoid(z), sigmoid(-z)
     return NeuronCurve(output, costs, np.abs(slopes), output * rest, weights, biases)

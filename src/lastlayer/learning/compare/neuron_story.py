@@ -10,7 +10,7 @@ import numpy as np
 from lastlayer.contract import Floats
 from lastlayer.learning.compare.charts import Line, Panel
 from lastlayer.learning.compare.neuron import COSTS, Cost, NeuronCurve
-from lastlayer.learning.compare.story import WORDS, Language, Section, Story, Table, short
+from lastlayer.learning.compare.story import WORDS, Language, Section, Story, Table, counted, short
 
 SURE = 0.1  # σ′ below it: an output under 0.11 or over 0.89
 
@@ -39,7 +39,7 @@ def neuron_story(
     words = WORDS[lang]
     panels = {panel.key: panel for panel in neuron_panels(curves, lang)}
     quadratic, cross = curves["quadratic"], curves["cross-entropy"]
-    epochs = _epochs(len(cross.output) - 1, words)
+    epochs = counted(len(cross.output) - 1, words)
     derivative = float(cross.derivative[0])
     sure = 0 < derivative < SURE
 
@@ -49,7 +49,7 @@ def neuron_story(
 
     plateau = _first(quadratic.cost < 0.9 * quadratic.cost[0]) or len(quadratic.cost)
     stuck = 10 * (plateau - 1) >= len(quadratic.cost)
-    said = words["neuron.cost.plateau"].format(plateau=_epochs(plateau - 1, words))
+    said = words["neuron.cost.plateau"].format(plateau=counted(plateau - 1, words))
     factor = words[f"neuron.derivative.{'sure' if sure else 'unsure'}"].format(
         derivative=short(derivative), share=f"{short(100 * derivative)} %"
     )
@@ -139,7 +139,7 @@ def neuron_panels(curves: Mapping[Cost, NeuronCurve], lang: Language) -> list[Pa
 def neuron_summary(curves: Mapping[Cost, NeuronCurve], lang: Language) -> Table:
     """What the terminal and the head of the page show."""
     words = WORDS[lang]
-    epochs = _epochs(len(curves["quadratic"].output) - 1, words)
+    epochs = counted(len(curves["quadratic"].output) - 1, words)
 
     def row(key: str, *cells: str) -> tuple[str, ...]:
         return (words[f"neuron.row.{key}"].format(epochs=epochs), *cells)
@@ -172,13 +172,9 @@ def _half(cost: Cost, curve: NeuronCurve, words: Mapping[str, str]) -> str:
     half = _first(curve.output <= curve.output[0] / 2)
     kind = "half" if half else "no_half"
     count = half or len(curve.output) - 1
-    return words[f"neuron.{kind}.{cost}"].format(epochs=_epochs(count, words))
+    return words[f"neuron.{kind}.{cost}"].format(epochs=counted(count, words))
 
 
 def _first(where: np.ndarray) -> int:
     """The first epoch after the start, or 0 for none."""
     return int(where.argmax())
-
-
-def _epochs(count: int, words: Mapping[str, str]) -> str:
-    return words["epochs.1" if count == 1 else "epochs"].format(count=count)

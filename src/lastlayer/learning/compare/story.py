@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,3 +52,8 @@ class Story:
 def short(value: float) -> str:
     """A number in three digits that count."""
     return f"{value:.3g}"
+
+
+def counted(epochs: int, words: Mapping[str, str]) -> str:
+    """Epochs with their number, as the language has it."""
+    return words["epochs.1" if epochs == 1 else "epochs"].format(count=epochs)

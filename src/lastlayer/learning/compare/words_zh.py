@@ -40,15 +40,15 @@ WORDS = {
     "neuron.gradient.text": "每一步的长度是学习率乘以梯度；输入是 1，所以权重和偏置的梯度相同。交"
     "叉熵的第一个梯度是 {c_first}，二次代价的只有 {q_first}，前者是后者的 {ratio} 倍。二次代价的"
     "梯度要到第 {peak} 轮才最大。",
-    "neuron.gradient.error": "交叉熵的梯度就是误差本身：这条蓝线和第一张图里的一模一样。错得越"
-    "远，步子越大。",
+    "neuron.gradient.error": "交叉熵的梯度就是误差本身：它在这里的曲线和第一张图里的一模一样。错"
+    "得越远，步子越大。",
     "neuron.derivative.panel": "σ′(z) = a (1 − a)",
     "neuron.derivative.name.quadratic": "拖慢\n二次代价",
     "neuron.derivative.name.cross-entropy": "与交叉熵\n无关",
     "neuron.derivative.title": "是什么拖了后腿",
     "neuron.derivative.text": "这是 sigmoid 在每一轮的 z 处的导数。神经元拿不定主意（a = ½）时它"
     "是 ¼；只要神经元很有把握，不论对错，它都接近 0。二次代价的梯度等于误差乘以这条曲线：把第一张"
-    "图和这张图逐轮相乘，就得到上面那条红线。",
+    "图和这张图逐轮相乘，就得到上一张图里二次代价的曲线。",
     "neuron.derivative.sure": "这里它从 {derivative} 起步：神经元很有把握，却错了，误差只有 "
     "{share} 能用来学习。",
     "neuron.derivative.unsure": "这里它从 {derivative} 起步：神经元的把握并不大，所以两种代价的差"
@@ -61,4 +61,48 @@ WORDS = {
     "neuron.rate.title": "学习率大一些呢？",
     "neuron.rate.text": "二次代价会快一些，但没有哪个学习率自始至终都合适：开头 σ′ 接近 0，为它选"
     "的学习率，等 σ′ 接近 ¼ 时，最多会大出 {most} 倍。可以用 --rate 试试看。",
+    # ------------------------------------------------------------------ one network
+    "model.softmax": "只有一层、末端接 softmax 的网络",
+    "model.mlp": "有一个 sigmoid 隐藏层的网络",
+    "model.cnn": "一个卷积网络",
+    "source.digits": "scikit-learn 自带的手写数字",
+    "network.title": "一个网络，两种代价",
+    "network.lead": "{model}要学会区分 {classes} 个类别。训练用 {train} 张图片（{source}），另留"
+    "出 {test} 张不参与训练。同一个网络训练两次：初始权重相同，批次和次序相同，学习率都是 "
+    "{rate}，都训练 {epochs}。一次最小化 softmax 输出的二次代价，一次最小化交叉熵，其余毫无差别。",
+    "network.row.accuracy": "留出图片的准确率（{epochs}后）",
+    "network.row.entropy": "留出图片的交叉熵（奈特）",
+    "network.row.cost": "训练中各自的代价：开始 → 结束",
+    "network.row.gradient": "{layer} 的初始 ‖梯度‖",
+    "network.loss.panel": "各自的代价（与初始值之比）",
+    "network.loss.title": "各看各的代价",
+    "network.loss.text": "两个网络各自要降低的东西，都画成与初始值之比：实线是留出的图片，点线是"
+    "训练用的图片。训练中，二次代价从 {q_start} 降到 {q_end}，交叉熵从 {c_start} 降到 {c_end} 奈"
+    "特。",
+    "network.entropy.panel": "交叉熵（奈特）",
+    "network.entropy.title": "用同一把尺子量",
+    "network.entropy.text": "两种代价的数值不能直接相比，所以这里对两个网络都用交叉熵来量：看到正"
+    "确标签时，它们各有多“意外”。在留出的图片上，用二次代价训练的网络最后是 {quadratic} 奈特，用"
+    "交叉熵训练的是 {cross} 奈特。在 {classes} 个类别中瞎猜，则是 ln {classes}。",
+    "network.accuracy.panel": "准确率",
+    "network.accuracy.title": "答对多少",
+    "network.accuracy.text": "{epochs}后，留出的图片中，二次代价答对 {quadratic}，交叉熵答对 "
+    "{cross}。",
+    "network.accuracy.cross-entropy": "二次代价最后达到的准确率，交叉熵用 {epochs}就达到了。",
+    "network.accuracy.quadratic": "交叉熵最后达到的准确率，二次代价用 {epochs}就达到了。",
+    "network.gradient.panel": "{layer} 的 ‖梯度‖",
+    "network.gradient.title": "每一层收到多少",
+    "network.gradient.text": "损失对每一层的权重和偏置的梯度有多长，纵轴为对数刻度。一开始，最后"
+    "一层 {layer} 的梯度，用交叉熵是 {cross}，用二次代价是 {quadratic}。",
+    "network.gradient.back": "反向传播把 logits 处的误差逐层往回传；在最后一层丢掉的因子，前面各"
+    "层也都得不到。训练后期梯度变小，则可能是好事：要纠正的已经不多了。",
+    "network.why.title": "这个因子从哪儿来",
+    "network.why.text": "输出 p 是 logits z 的 softmax。只要网络很有把握，不论对错，∂p/∂z 都接近 "
+    "0；即使它觉得 {classes} 个类别一样可能，也只有 {classes} 分之一能通过。二次代价的误差要乘上"
+    "它。而在交叉熵里，对数抵消了指数，这个因子恰好约去，误差就是它该有的样子：答案减去正确答案。",
+    "network.why.error": "logit 处的误差",
+    "network.rate.title": "学习率大一些呢？",
+    "network.rate.text": "用同一个学习率，问题问得公平，对二次代价却不公平，因为它的梯度本来就"
+    "小：把 --rate 调大，它能追上不少。但有一点是任何学习率都补不回来的：这个因子因图片而异，网络"
+    "很有把握却答错的那些图片，本该教得最多，却推动得最少。",
 }
