@@ -195,8 +195,8 @@ def network(
     from lastlayer.learning.compare.network_story import Setting, network_columns, network_story
     from lastlayer.learning.parts import split
 
-    _begin(out)
     parts = split(load_data(data, images, labels, size), seed=seed)
+    _begin(out)
     settings: dict[str, object] = {"model": model}
     for name, value in (("data", data), ("images", images), ("labels", labels), ("size", size)):
         settings |= {} if value is None else {name: str(value)}

@@ -184,7 +184,8 @@ def _draw(axes: Any, panel: Panel, height: float) -> None:
             alpha=0.75 if line.faint else 1,
             linestyle=":" if line.faint else (0, (4, 2)) if line.dashed else "-",
         )  # fmt: skip
-        axes.plot(x[-1:], y[-1:], "o", color=colour, markersize=3, clip_on=False)
+        if not line.faint:
+            axes.plot(x[-1:], y[-1:], "o", color=colour, markersize=3, clip_on=False)
     first = min(float(line.x[0]) for line in panel.lines)
     axes.set_xlim(min(first, 0), max(float(line.x[-1]) for line in panel.lines))
     _scale(axes, panel)
@@ -205,13 +206,16 @@ def _thinned(line: Line) -> tuple[Floats, Floats]:
 
 
 def _scale(axes: Any, panel: Panel) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     values = np.concatenate([line.y for line in panel.lines])
     if panel.log and (positive := values[values > 0]).size:
         axes.set_yscale("log")
-        axes.set_ylim(positive.min() / 1.25, positive.max() * 1.25)
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        low, high = positive.min() / 1.25, positive.max() * 1.25
+        axes.set_ylim(low, high)
+        subs = (1, 2, 5) if high < 30 * low else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         return
     most = panel.top if panel.top is not None else max(float(values.max()), 1e-12) * 1.04

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -80,7 +81,14 @@ def network_story(
         ),
         Section(
             text("entropy.title"),
-            (text("entropy.text", **ends("held_out_cross_entropy"), classes=str(setting.classes)),),
+            (
+                text(
+                    "entropy.text",
+                    **ends("held_out_cross_entropy"),
+                    classes=str(setting.classes),
+                    guess=f"{math.log(setting.classes):.2f}",
+                ),
+            ),
             (entropy,),
         ),
         Section(

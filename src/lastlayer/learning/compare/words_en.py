@@ -81,7 +81,7 @@ WORDS = {
     "network.row.accuracy": "held-out accuracy after {epochs}",
     "network.row.entropy": "held-out cross-entropy (nats)",
     "network.row.cost": "own cost in training, from → to",
-    "network.row.gradient": "‖gradient‖ of {layer} at the start",
+    "network.row.gradient": "first gradient of {layer}, its length",
     "network.loss.panel": "own cost, as a share of its start",
     "network.loss.title": "Each in its own cost",
     "network.loss.text": "What each of the two is told to bring down, as a share of where it "
@@ -92,7 +92,8 @@ WORDS = {
     "network.entropy.text": "Numbers of two costs cannot be compared, so here both networks are "
     "held against the same one, cross-entropy: how surprised each is by the right labels. On the "
     "held-out images the one trained with the quadratic cost ends at {quadratic} nats, the one "
-    "trained with cross-entropy at {cross}. Guessing among {classes} classes costs ln {classes}.",
+    "trained with cross-entropy at {cross}. Guessing among {classes} classes costs ln {classes} "
+    "= {guess}.",
     "network.accuracy.panel": "accuracy",
     "network.accuracy.title": "How many are right",
     "network.accuracy.text": "After {epochs} the quadratic cost has {quadratic} of the held-out "
@@ -101,7 +102,7 @@ WORDS = {
     "after {epochs}.",
     "network.accuracy.quadratic": "What cross-entropy ends with, the quadratic cost has after "
     "{epochs}.",
-    "network.gradient.panel": "‖gradient‖ of {layer}",
+    "network.gradient.panel": "length of the gradient, {layer}",
     "network.gradient.title": "What each layer gets to hear",
     "network.gradient.text": "The length of the loss's gradient for the weights and biases of "
     "each layer, on a logarithmic scale. At the start that of the last layer, {layer}, is "

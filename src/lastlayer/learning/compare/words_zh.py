@@ -73,7 +73,7 @@ WORDS = {
     "network.row.accuracy": "留出图片的准确率（{epochs}后）",
     "network.row.entropy": "留出图片的交叉熵（奈特）",
     "network.row.cost": "训练中各自的代价：开始 → 结束",
-    "network.row.gradient": "{layer} 的初始 ‖梯度‖",
+    "network.row.gradient": "{layer} 初始梯度的长度",
     "network.loss.panel": "各自的代价（与初始值之比）",
     "network.loss.title": "各看各的代价",
     "network.loss.text": "两个网络各自要降低的东西，都画成与初始值之比：实线是留出的图片，点线是"
@@ -83,14 +83,14 @@ WORDS = {
     "network.entropy.title": "用同一把尺子量",
     "network.entropy.text": "两种代价的数值不能直接相比，所以这里对两个网络都用交叉熵来量：看到正"
     "确标签时，它们各有多“意外”。在留出的图片上，用二次代价训练的网络最后是 {quadratic} 奈特，用"
-    "交叉熵训练的是 {cross} 奈特。在 {classes} 个类别中瞎猜，则是 ln {classes}。",
+    "交叉熵训练的是 {cross} 奈特。在 {classes} 个类别中瞎猜，则是 ln {classes} = {guess} 奈特。",
     "network.accuracy.panel": "准确率",
     "network.accuracy.title": "答对多少",
     "network.accuracy.text": "{epochs}后，留出的图片中，二次代价答对 {quadratic}，交叉熵答对 "
     "{cross}。",
     "network.accuracy.cross-entropy": "二次代价最后达到的准确率，交叉熵用 {epochs}就达到了。",
     "network.accuracy.quadratic": "交叉熵最后达到的准确率，二次代价用 {epochs}就达到了。",
-    "network.gradient.panel": "{layer} 的 ‖梯度‖",
+    "network.gradient.panel": "{layer} 的梯度长度",
     "network.gradient.title": "每一层收到多少",
     "network.gradient.text": "损失对每一层的权重和偏置的梯度有多长，纵轴为对数刻度。一开始，最后"
     "一层 {layer} 的梯度，用交叉熵是 {cross}，用二次代价是 {quadratic}。",
