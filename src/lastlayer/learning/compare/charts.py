@@ -81,7 +81,7 @@ def _style(font: str | None, **settings: Any) -> Iterator[None]:
 
 
 def chart(
-    panels: Sequence[Panel], heading: str, columns: int, font: str | None
+    panels: Sequence[Panel], heading: str, columns: int, font: str | None, dpi: int = 150
 ) -> dict[str, bytes]:
     """All panels in one picture, on paper's white.
 
@@ -95,6 +95,8 @@ def chart(
         Panels side by side.
     font : str or None
         For letters beyond Latin and Greek.
+    dpi : int, default 150
+        Of the PNG.
 
     Returns
     -------
@@ -119,7 +121,7 @@ def chart(
             size = (width - LEFT - RIGHT, HEIGHT - TOP - FOOT)
             box = (left / wide, bottom / high, size[0] / wide, size[1] / high)
             _draw(figure.add_axes(box), panel, size[1])
-        return {kind: _bytes(figure, kind) for kind in ("png", "svg")}
+        return {kind: _bytes(figure, kind, dpi) for kind in ("png", "svg")}
 
 
 def inline(panel: Panel, font: str | None) -> str:
@@ -161,10 +163,10 @@ def _size_alone(found: re.Match[str]) -> str:
     return f"font-size: {found[1]}" if found[1] else "font-family: inherit"
 
 
-def _bytes(figure: Figure, kind: str) -> bytes:
+def _bytes(figure: Figure, kind: str, dpi: int = 72) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 
