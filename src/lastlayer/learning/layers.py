@@ -45,7 +45,7 @@ class Layer:
 
 
 class Dense(Layer):
-    """Every output is a weighted sum of every input: z = x · W + b.
+    """Every output is a weighted sum of every input: z = x · Wᵀ + b, W of shape (outputs, inputs).
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ class Dense(Layer):
     generator : numpy.random.Generator, optional
         Of the first weights, normal with the variance ``gain / inputs``. Without it they are zeros.
     gain : float, default 1
-        2 before a ReLU, which lets half of the variance through.
+        2 before a ReLU, which lets half of the variance through; 16 before a sigmoid, whose slope
+        is at most 1/4.
     """
 
     def __init__(
@@ -65,22 +66,22 @@ class Dense(Layer):
         gain: float = 1,
     ) -> None:
         self.parameters = {
-            "weight": _first_weights((inputs, outputs), inputs, generator, gain),
+            "weight": _first_weights((outputs, inputs), inputs, generator, gain),
             "bias": np.zeros(outputs, np.float32),
         }
 
     def forward(self, x: Array) -> Array:
         """(N, inputs) → (N, outputs)."""
         self.x = x
-        return x @ self.parameters["weight"] + self.parameters["bias"]
+        return x @ self.parameters["weight"].T + self.parameters["bias"]
 
     def gradients(self, error: Array) -> dict[str, Array]:
-        """∂loss/∂W = xᵀ · error, and ∂loss/∂b, the errors summed over the images."""
-        return {"weight": self.x.T @ error, "bias": error.sum(axis=0)}
+        """∂loss/∂W = errorᵀ · x, and ∂loss/∂b, the errors summed over the images."""
+        return {"weight": error.T @ self.x, "bias": error.sum(axis=0)}
 
     def backward(self, error: Array) -> Array:
-        """Each input hears from the outputs it went to: error · Wᵀ."""
-        return error @ self.parameters["weight"].T
+        """Each input hears from the outputs it went to: error · W."""
+        return error @ self.parameters["weight"]
 
 
 class Convolution(Layer):
@@ -215,7 +216,8 @@ def _first_weights(
     """Normal numbers that keep the variance of what passes through, or zeros."""
     if generator is None:
         return np.zeros(shape, np.float32)
-    return (generator.standard_normal(shape) * np.sqrt(gain / inputs)).astype(np.float32)
+    normal: Array = generator.standard_normal(shape) * np.sqrt(gain / inputs)
+    return normal.astype(np.float32)
 
 
 def _patches(x: Array, size: int) -> Array:

@@ -23,7 +23,7 @@ from lastlayer.learning.layers import (
 Loss = Literal["cross-entropy", "quadratic"]
 Shape = tuple[int, int, int]  # of an image: channels, rows, columns
 
-HIDDEN = 100  # of the mlp
+HIDDEN = 200  # of the mlp
 FILTERS, FILTER_SIZE, WIDTH = (8, 16), 5, 120  # of the cnn
 
 
@@ -131,10 +131,10 @@ def softmax(shape: Shape, classes: int, generator: np.random.Generator) -> list[
 
 
 def mlp(shape: Shape, classes: int, generator: np.random.Generator) -> list[Layer]:
-    """A multilayer perceptron: one hidden layer of 100 sigmoid neurons."""
+    """A multilayer perceptron: one hidden layer of 200 sigmoid neurons."""
     return [
         Flatten(),
-        Dense(int(np.prod(shape)), HIDDEN, generator),
+        Dense(int(np.prod(shape)), HIDDEN, generator, gain=16),
         Sigmoid(),
         Dense(HIDDEN, classes, generator),
     ]
