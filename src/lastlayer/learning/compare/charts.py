@@ -152,7 +152,7 @@ def inline(panel: Panel, font: str | None) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text)
     text = re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">', text)
-    text = re.sub(r' id="(?:\w+_\d+)"', "", text)  # those that nothing refers to, on every panel
+    text = re.sub(r' id="[\w.]+_\d+"', "", text)  # the same on every panel; nothing refers to it
     text = re.sub(r"(?:font-family: [^;\"]+|font: ([\d.]+px) [^;\"]+)", _size_alone, text)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour.lower(), variable)
