@@ -78,14 +78,19 @@ def split_digits(seed: int = 0) -> Split:
     return Split(part(train), part(validation), part(test))
 
 
-def stratified_parts(labels: Indices, seed: int) -> tuple[Indices, Indices, Indices]:
+def stratified_parts(
+    labels: Indices,
+    seed: int,
+    test_share: float = TEST_SHARE,
+    validation_share: float = VALIDATION_SHARE,
+) -> tuple[Indices, Indices, Indices]:
     """Positions of train, validation and test, each sorted, with the same share of each class."""
     generator = np.random.default_rng(seed)
     train, validation, test = [], [], []
     for label in np.unique(labels):
         positions = generator.permutation(np.flatnonzero(labels == label))
-        n_test = round(len(positions) * TEST_SHARE)
-        n_validation = round(len(positions) * VALIDATION_SHARE)
+        n_test = round(len(positions) * test_share)
+        n_validation = round(len(positions) * validation_share)
         test.append(positions[:n_test])
         validation.append(positions[n_test : n_test + n_validation])
         train.append(positions[n_test + n_validation :])

@@ -1,0 +1,97 @@
+"""AlexNet, the network of 2012, from PyTorch's layers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Generator, nn
+
+CLASSES = 1000
+SIZES = (224, 227)  # the paper says 224, its arithmetic needs 227
+BIASED = {"convolution2", "convolution4", "convolution5", "dense1", "dense2"}
+
+
+def alexnet(
+    channels: int = 3, size: int = 227, classes: int = CLASSES, *, seed: int = 0
+) -> nn.Sequential:
+    """Five convolutions and three dense layers, with 61 million weights, as they began.
+
+    As in the paper: ReLU everywhere; response normalisation after the first two; pooling whose
+    squares of 3 × 3 overlap; dropout before the first two dense layers; the second, fourth and
+    fifth convolution in two groups, each of which sees half of the channels: they were two
+    processors then. Weights begin as normal numbers of standard deviation 0.01, biases as 1 in the
+    second, fourth and fifth convolution and in the hidden dense layers, as 0 elsewhere: so the
+    logits begin near 0, and the loss near log C.
+
+    Parameters
+    ----------
+    channels : int, default 3
+        Of the images.
+    size : {227, 224}
+        Rows and columns of the images. 224, as the paper has it, gives the first convolution its
+        55 × 55 outputs only with two rows and columns of zeros around; 227 gives them without.
+    classes : int, default 1000
+        C, the number of logits.
+    seed : int, default 0
+        Of the first weights.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        From images (N, channels, size, size) to logits (N, C).
+
+    Raises
+    ------
+    ValueError
+        Another size.
+
+    Examples
+    --------
+    >>> from lastlayer.learning.alexnet import alexnet
+    >>> network = alexnet()
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    60965224
+
+    References
+    ----------
+    A. Krizhevsky, I. Sutskever & G. Hinton, ImageNet Classification with Deep Convolutional Neural
+    Networks, NeurIPS (2012).
+    """
+    if size not in SIZES:
+        raise ValueError(f"images of {size} x {size} pixels: alexnet takes 224 x 224 or 227 x 227")
+    layers: dict[str, nn.Module] = {
+        "convolution1": nn.Conv2d(channels, 96, 11, stride=4, padding=2 if size == 224 else 0),
+        "relu1": nn.ReLU(),
+        "normalisation1": _normalisation(),
+        "maxpooling1": nn.MaxPool2d(3, stride=2),
+        "convolution2": nn.Conv2d(96, 256, 5, padding=2, groups=2),
+        "relu2": nn.ReLU(),
+        "normalisation2": _normalisation(),
+        "maxpooling2": nn.MaxPool2d(3, stride=2),
+        "convolution3": nn.Conv2d(256, 384, 3, padding=1),
+        "relu3": nn.ReLU(),
+        "convolution4": nn.Conv2d(384, 384, 3, padding=1, groups=2),
+        "relu4": nn.ReLU(),
+        "convolution5": nn.Conv2d(384, 256, 3, padding=1, groups=2),
+        "relu5": nn.ReLU(),
+        "maxpooling5": nn.MaxPool2d(3, stride=2),
+        "flatten1": nn.Flatten(),
+        "dropout1": nn.Dropout(0.5),
+        "dense1": nn.Linear(256 * 6 * 6, 4096),
+        "relu6": nn.ReLU(),
+        "dropout2": nn.Dropout(0.5),
+        "dense2": nn.Linear(4096, 4096),
+        "relu7": nn.ReLU(),
+        "dense3": nn.Linear(4096, classes),
+    }
+    generator = Generator().manual_seed(seed)
+    for name, layer in layers.items():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=0.01, generator=generator)
+            nn.init.constant_(layer.bias, 1.0 if name in BIASED else 0.0)
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _normalisation() -> nn.LocalResponseNorm:
+    """b = a / (2 + 1e-4 Σ a²)^¾ over five channels; PyTorch divides its α by the five."""
+    return nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)
