@@ -6,14 +6,13 @@ from collections import OrderedDict
 
 from torch import Generator, nn
 
-CLASSES = 1000
+from lastlayer.learning.network import Shape
+
 SIZES = (224, 227)  # the paper says 224, its arithmetic needs 227
 BIASED = {"convolution2", "convolution4", "convolution5", "dense1", "dense2"}
 
 
-def alexnet(
-    channels: int = 3, size: int = 227, classes: int = CLASSES, *, seed: int = 0
-) -> nn.Sequential:
+def alexnet(shape: Shape = (3, 227, 227), classes: int = 1000, *, seed: int = 0) -> nn.Sequential:
     """Five convolutions and three dense layers, with 61 million weights, as they began.
 
     As in the paper: ReLU everywhere; response normalisation after the first two; pooling whose
@@ -25,11 +24,9 @@ def alexnet(
 
     Parameters
     ----------
-    channels : int, default 3
-        Of the images.
-    size : {227, 224}
-        Rows and columns of the images. 224, as the paper has it, gives the first convolution its
-        55 × 55 outputs only with two rows and columns of zeros around; 227 gives them without.
+    shape : tuple of three int, default (3, 227, 227)
+        Of an image: channels, rows, columns. 224 rows and columns, as the paper has it, give the
+        first convolution its 55 × 55 outputs only with two of zeros around; 227 do without.
     classes : int, default 1000
         C, the number of logits.
     seed : int, default 0
@@ -38,7 +35,7 @@ def alexnet(
     Returns
     -------
     torch.nn.Sequential
-        From images (N, channels, size, size) to logits (N, C).
+        From images (N, *shape) to logits (N, C).
 
     Raises
     ------
@@ -57,10 +54,14 @@ def alexnet(
     A. Krizhevsky, I. Sutskever & G. Hinton, ImageNet Classification with Deep Convolutional Neural
     Networks, NeurIPS (2012).
     """
-    if size not in SIZES:
-        raise ValueError(f"images of {size} x {size} pixels: alexnet takes 224 x 224 or 227 x 227")
+    channels, height, width = shape
+    if height != width or height not in SIZES:
+        raise ValueError(
+            f"images of {width} x {height} pixels: alexnet takes 224 x 224 or 227 x 227 "
+            "(--size 227, for a folder)"
+        )
     layers: dict[str, nn.Module] = {
-        "convolution1": nn.Conv2d(channels, 96, 11, stride=4, padding=2 if size == 224 else 0),
+        "convolution1": nn.Conv2d(channels, 96, 11, stride=4, padding=2 if height == 224 else 0),
         "relu1": nn.ReLU(),
         "normalisation1": _normalisation(),
         "maxpooling1": nn.MaxPool2d(3, stride=2),
