@@ -71,7 +71,7 @@ def draw_curves(
     loss.set_ylabel(loss_name)
     unit = " nats" if "nats" in loss_name else ""
     loss.set_title("Loss", loc="left", fontweight="bold")
-    _mark(loss, best.number, best.validation_loss, f"{best.validation_loss:.3f}{unit}")
+    _mark(loss, best.number, best.validation_loss, f"{best.validation_loss:.3g}{unit}", 0.92)
 
     accuracy.plot(epochs, [100 * e.train_accuracy for e in training.history], color=BLUE)
     accuracy.plot(epochs, [100 * e.validation_accuracy for e in training.history], color=VERMILLION)
@@ -80,7 +80,7 @@ def draw_curves(
     accuracy.set_ylabel(f"{images} classified right (%)")
     accuracy.set_title("Accuracy", loc="left", fontweight="bold")
     reached = 100 * best.validation_accuracy
-    _mark(accuracy, best.number, reached, f"{reached:.1f} %")
+    _mark(accuracy, best.number, reached, f"{reached:.1f} %", 0.16)
 
     for axes in (loss, accuracy):
         axes.set_xlabel(f"epoch (passes over the training {images})")
@@ -92,18 +92,20 @@ def draw_curves(
     return figure
 
 
-def _mark(axes: Any, epoch: int, value: float, text: str) -> None:
+def _mark(axes: Any, epoch: int, value: float, text: str, height: float) -> None:
+    """A dotted line at the epoch that was kept, and its value where no curve is in the way."""
+    left = epoch > axes.get_xlim()[1] / 3
     axes.axvline(epoch, color=INK, linewidth=0.9, linestyle=":")
     axes.plot(
         [epoch], [value], "o", color=VERMILLION, markeredgecolor="white", zorder=5, clip_on=False
     )
     axes.annotate(
         f"kept: epoch {epoch}\n{text}",
-        (epoch, 1),
+        (epoch, height),
         xycoords=("data", "axes fraction"),
-        xytext=(-6, -34),
+        xytext=(-6 if left else 6, 0),
         textcoords="offset points",
-        ha="right" if epoch > axes.get_xlim()[1] / 3 else "left",
+        ha="right" if left else "left",
         va="top",
         color=INK,
         fontsize=9,
