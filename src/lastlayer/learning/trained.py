@@ -90,9 +90,8 @@ def contents(
     files = {
         "logits.npy": npy(logits),
         "labels.npy": npy(parts.test.labels),
-        "weights.safetensors": save(
-            learner.weights(), {name: json.dumps(value) for name, value in about.items()}
-        ),
+        # one entry: safetensors writes several in any order
+        "weights.safetensors": save(learner.weights(), {"lastlayer": json.dumps(about)}),
         "curves.png": png(draw_curves(training, images="images", loss_name=loss_name)),
         "metrics.json": (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode(),
     }
