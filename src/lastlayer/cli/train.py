@@ -127,14 +127,15 @@ def command(
       mlp      one hidden layer of 200 sigmoid neurons
       cnn      after LeNet: two convolutions with pooling, two dense layers
       alexnet  the network of 2012, 61 million weights, on 227 x 227 pixels
-    The first three are in NumPy, to be read, or with --engine torch in PyTorch, for speed.
+
+    The first three are in NumPy, to be read, and with --engine torch in PyTorch.
 
     \b
     Images:
-      --data digits                1,797 handwritten digits, from scikit-learn
-      --images F --labels F        IDX files, plain or .gz: MNIST, Fashion-MNIST, EMNIST
-      --data FILE.npz              arrays "images", (N, H, W) or (N, H, W, 3), and "labels", (N,)
-      --data FOLDER                a sub-folder of images a class; --size makes them alike
+      --data digits          1,797 handwritten digits, from scikit-learn
+      --images F --labels F  IDX files, plain or .gz, such as MNIST's
+      --data FILE.npz        arrays images, (N, H, W) or (N, H, W, 3), and labels
+      --data FOLDER          a sub-folder of images a class; see --size
 
     Each epoch replaces checkpoint.safetensors in --out. Stopped at any moment, the same command
     with --resume goes on from there, to the same result as if it had not been stopped.
@@ -142,10 +143,12 @@ def command(
     \b
     Examples:
       lastlayer train
-      lastlayer train --model mlp --loss quadratic --optimizer sgd --out quadratic
-      lastlayer train --model cnn --engine torch --images t10k-images-idx3-ubyte.gz \\
-                      --labels t10k-labels-idx1-ubyte.gz
-      lastlayer train --model cnn --data photos --size 64 --out photos-cnn --resume
+      lastlayer train --model mlp --loss quadratic --out quadratic
+      lastlayer train --model cnn --engine torch --out mnist \\
+                      --images train-images-idx3-ubyte.gz \\
+                      --labels train-labels-idx1-ubyte.gz
+      lastlayer train --model cnn --data photos --size 64 --out photos
+      lastlayer train --model cnn --data photos --size 64 --out photos --resume
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from rich.console import Console
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     OnEpoch = Callable[[State], None]
 
 FILES = {
-    "metrics.json": "loss and accuracy of the three parts, every epoch, settings, versions",
+    "metrics.json": "loss and accuracy of each part, by epoch too; settings",
     "curves.png": "loss and accuracy by epoch",
-    "logits.npy": "the raw outputs for the held-out images, {count} x {classes} float32",
+    "logits.npy": "outputs for the held-out images, {count} x {classes} float32",
     "labels.npy": "their right classes, {count} int64",
     "weights.safetensors": "the weights of the epoch that was kept",
-    "checkpoint.safetensors": "the last epoch: --resume with more --epochs goes on from it",
+    "checkpoint.safetensors": "the last epoch, for --resume with more --epochs",
 }
 PARTS = {"train": "to train on", "validation": "to stop by", "test": "held out"}
 
@@ -72,7 +72,7 @@ def tell(
     from rich.table import Table
 
     unit = "loss (nats)" if settings.loss == "cross-entropy" else "quadratic cost"
-    view = Table(title=f"{settings.model} on {settings.data}")
+    view = Table(title=f"{settings.model} on {Path(settings.data).name}")
     for head in ("", "images", unit, "right"):
         view.add_column(head, justify="right" if head else "left")
     for name, score in scores.items():
