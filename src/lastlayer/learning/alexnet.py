@@ -9,7 +9,7 @@ from torch import Generator, nn
 from lastlayer.learning.network import Shape
 
 SIZES = (224, 227)  # the paper says 224, its arithmetic needs 227
-DEVIATIONS = {"dense2": 0.005, "dense3": 0.001}
+DEVIATIONS = {"convolution1": 0.64, "dense2": 0.005, "dense3": 0.001}
 BIASED = {"convolution2", "convolution4", "convolution5", "dense1", "dense2"}
 
 
@@ -22,10 +22,13 @@ def alexnet(shape: Shape = (3, 227, 227), classes: int = 1000, *, seed: int = 0)
     processors then. Weights begin as normal numbers of standard deviation 0.01, biases as 1 in the
     second, fourth and fifth convolution and in the hidden dense layers, as 0 elsewhere.
 
-    Two of these deviations differ. The paper's dropout halves all outputs when it does not train,
-    PyTorch's doubles those that are left when it does: 0.005 after the first dropout gives the same
-    numbers in both. And 0.001 in the last layer, where the paper's would make the first loss differ
-    by half a nat from label to label, lets it begin within 5 % of log C for any labels.
+    Three of these deviations differ. The paper's pixels go from 0 to 255, less their mean; ours have
+    the variance 1, so the first weights begin 64 times as large, which lets the rest, the constants
+    of the response normalisation among them, see what the paper's did. The paper's dropout halves
+    all outputs when it does not train, PyTorch's doubles those that are left when it does: 0.005
+    after the first dropout gives the same numbers in both. And 0.001 in the last layer, where the
+    paper's would make the first loss differ by half a nat from label to label, lets it begin within
+    5 % of log C for any labels.
 
     Parameters
     ----------
