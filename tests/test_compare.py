@@ -27,7 +27,7 @@ from lastlayer.learning.compare.page import page
 from lastlayer.learning.compare.results import contents
 from lastlayer.learning.datasets import load
 from lastlayer.learning.demo import DivergedError
-from lastlayer.learning.parts import split
+from lastlayer.learning.parts import Part, split
 
 FILES = {"compare.html", "compare.json", "compare.png", "compare.svg"}
 
@@ -145,6 +145,24 @@ def test_both_costs_begin_at_the_same_network(parts):
     assert cross.loss == cross.cross_entropy
     assert cross.held_out_loss == cross.held_out_cross_entropy
     assert list(cross.gradient) == ["dense1", "dense2"]
+
+
+def test_both_costs_see_the_same_batches_in_the_same_order(parts, monkeypatch):
+    seen = []
+    batch = Part.batch
+
+    def told(part, chosen):
+        if isinstance(chosen, np.ndarray):  # to train on; what is measured is a slice
+            seen.append(chosen.copy())
+        return batch(part, chosen)
+
+    monkeypatch.setattr(Part, "batch", told)
+    compare_network("softmax", parts, epochs=2, batch_size=400)
+    assert len(seen) == 16
+    first, second = (np.concatenate(half) for half in (seen[:8], seen[8:]))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first[:1295], first[1295:])  # another order every epoch
+    np.testing.assert_array_equal(np.sort(first[:1295]), np.arange(1295))
 
 
 def test_the_first_gradients_are_those_of_the_formulas(parts, trained):

@@ -26,7 +26,7 @@ FILES = {
     "compare.svg": "the same, for print and slides",
     "compare.json": "every number of the curves, settings and versions",
 }
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 20_000  # a page and a file that can still be opened
 
 
 def _shared(command: Any) -> Any:
@@ -212,9 +212,8 @@ def network(
             on_step=advance,
         )
     whole = parts.train.data
-    setting = Setting(
-        model, whole.source, len(parts.train), len(parts.test), len(whole.names), rate
-    )
+    source = Path(whole.source).name
+    setting = Setting(model, source, len(parts.train), len(parts.test), len(whole.names), rate)
     tell = partial(network_story, curves, setting, _again("network", settings, lang))
     settings |= {"of": "network", "source": whole.source}
     _finish(tell, lang, network_columns(curves), settings, out, quiet)

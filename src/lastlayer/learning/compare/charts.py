@@ -26,9 +26,9 @@ VARIABLES = {  # what a page has in place of the colours of paper
     BLUE: "var(--cross-entropy)",
     VERMILLION: "var(--quadratic)",
 }
-LEFT, RIGHT, TOP, FOOT = 38, 92, 26, 34  # points around the curves of a panel
+LEFT, RIGHT, TOP, FOOT = 40, 92, 26, 34  # points around the curves of a panel
 WIDTH, HEIGHT = 360, 196  # points of a panel alone: a phone's width, where a point is a pixel
-GAP = 12.5  # points from one name at the end of a curve to the next
+GAP = 13  # points from one name at the end of a curve to the next
 DRAWN = 1500  # points of a curve: more are not seen, and a page would carry them
 
 
@@ -70,7 +70,7 @@ def _style(font: str | None, **settings: Any) -> Iterator[None]:
 
     families = [*([font] if font else []), "DejaVu Sans"]
     shared = {
-        "font.family": families, "font.size": 9.5, "text.color": INK, "axes.edgecolor": GREY,
+        "font.family": families, "font.size": 10, "text.color": INK, "axes.edgecolor": GREY,
         "axes.labelcolor": FAINT, "xtick.labelcolor": FAINT, "ytick.labelcolor": FAINT,
         "xtick.color": GREY, "ytick.color": GREY, "svg.hashsalt": "lastlayer",
     }  # fmt: skip
@@ -192,10 +192,10 @@ def _draw(axes: Any, panel: Panel, height: float) -> None:
     axes.set_xlim(min(first, 0), max(float(line.x[-1]) for line in panel.lines))
     _scale(axes, panel)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(panel.x_title, size=9, labelpad=2)
-    axes.set_title(panel.title, loc="left", size=10.5, weight="bold", pad=8)
+    axes.set_xlabel(panel.x_title, size=9.5, labelpad=2)
+    axes.set_title(panel.title, loc="left", size=11, weight="bold", pad=8)
     axes.grid(axis="y", color=GREY, alpha=0.45, linewidth=0.6)
-    axes.tick_params(length=0, labelsize=8.5)
+    axes.tick_params(length=0, labelsize=9.5)
     axes.spines[["top", "right", "left"]].set_visible(False)
     _names(axes, panel.lines, height)
 
@@ -238,7 +238,7 @@ def _names(axes: Any, lines: Sequence[Line], height: float) -> None:
     for i, line in enumerate(named):
         axes.annotate(
             line.name, (1, places[i] / height), xycoords="axes fraction", xytext=(7, 0),
-            textcoords="offset points", ha="left", va="center", size=8.8, linespacing=1.1,
+            textcoords="offset points", ha="left", va="center", size=9.8, linespacing=1.1,
             color=COLOURS[line.cost], annotation_clip=False,
         )  # fmt: skip
 
@@ -271,7 +271,7 @@ def apart(ends: Sequence[float], rows: Sequence[int], height: float) -> list[flo
     Examples
     --------
     >>> apart([1.0, 12.0, 90.0], [1, 1, 1], 100)
-    [6.25, 18.75, 90.0]
+    [6.5, 19.5, 90.0]
     """
     places = list(ends)
     floor = 0.0

@@ -74,7 +74,7 @@ def compare_neuron(
 
     Examples
     --------
-    >>> from lastlayer.learning.compare_neuron import compare_neuron
+    >>> from lastlayer.learning.compare.neuron import compare_neuron
     >>> curves = compare_neuron(2.0, 2.0, rate=0.15, epochs=300)
     >>> {cost: round(float(curve.output[-1]), 4) for cost, curve in curves.items()}
     {'quadratic': 0.2028, 'cross-entropy': 0.012}

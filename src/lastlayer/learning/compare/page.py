@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lastlayer import __version__
 from lastlayer.learning.compare.charts import inline
 from lastlayer.learning.compare.story import WORDS, Story
@@ -32,6 +34,7 @@ def page(story: Story, font: str | None) -> bytes:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["unbroken"] = _unbroken
     return (
         environment.get_template("page.html")
         .render(
@@ -44,3 +47,8 @@ def page(story: Story, font: str | None) -> bytes:
         )
         .encode()
     )
+
+
+def _unbroken(text: str) -> str:
+    """A line does not end inside a formula."""
+    return re.sub(" ([=−+·]) ", "\u00a0\\1\u00a0", text)
