@@ -11,6 +11,7 @@ from collections.abc import Sequence
 VERBS = {
     "demo": "Train a last layer on real handwritten digits, in seconds.",
     "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
+    "train": "Train a classifier from images to logits: softmax, mlp, cnn or alexnet.",
     "compare": "Show why cross-entropy: train with it and with the quadratic cost, side by side.",
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }

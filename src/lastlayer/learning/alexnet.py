@@ -6,30 +6,35 @@ from collections import OrderedDict
 
 from torch import Generator, nn
 
-CLASSES = 1000
+from lastlayer.learning.network import Shape
+
 SIZES = (224, 227)  # the paper says 224, its arithmetic needs 227
+DEVIATIONS = {"convolution1": 0.64, "dense2": 0.005, "dense3": 0.001}
 BIASED = {"convolution2", "convolution4", "convolution5", "dense1", "dense2"}
 
 
-def alexnet(
-    channels: int = 3, size: int = 227, classes: int = CLASSES, *, seed: int = 0
-) -> nn.Sequential:
+def alexnet(shape: Shape = (3, 227, 227), classes: int = 1000, *, seed: int = 0) -> nn.Sequential:
     """Five convolutions and three dense layers, with 61 million weights, as they began.
 
     As in the paper: ReLU everywhere; response normalisation after the first two; pooling whose
-    squares of 3 × 3 overlap; dropout before the first two dense layers; the second, fourth and
+    squares of 3 × 3 overlap; dropout of the first two dense layers' outputs; the second, fourth and
     fifth convolution in two groups, each of which sees half of the channels: they were two
     processors then. Weights begin as normal numbers of standard deviation 0.01, biases as 1 in the
-    second, fourth and fifth convolution and in the hidden dense layers, as 0 elsewhere: so the
-    logits begin near 0, and the loss near log C.
+    second, fourth and fifth convolution and in the hidden dense layers, as 0 elsewhere.
+
+    Three of these deviations differ. The paper's pixels go from 0 to 255, less their mean; ours have
+    the variance 1, so the first weights begin 64 times as large, which lets the rest, the constants
+    of the response normalisation among them, see what the paper's did. The paper's dropout halves
+    all outputs when it does not train, PyTorch's doubles those that are left when it does: 0.005
+    after the first dropout gives the same numbers in both. And 0.001 in the last layer, where the
+    paper's would make the first loss differ by half a nat from label to label, lets it begin within
+    5 % of log C for any labels.
 
     Parameters
     ----------
-    channels : int, default 3
-        Of the images.
-    size : {227, 224}
-        Rows and columns of the images. 224, as the paper has it, gives the first convolution its
-        55 × 55 outputs only with two rows and columns of zeros around; 227 gives them without.
+    shape : tuple of three int, default (3, 227, 227)
+        Of an image: channels, rows, columns. 224 rows and columns, as the paper has it, give the
+        first convolution its 55 × 55 outputs only with two of zeros around; 227 do without.
     classes : int, default 1000
         C, the number of logits.
     seed : int, default 0
@@ -38,7 +43,7 @@ def alexnet(
     Returns
     -------
     torch.nn.Sequential
-        From images (N, channels, size, size) to logits (N, C).
+        From images (N, *shape) to logits (N, C).
 
     Raises
     ------
@@ -57,10 +62,14 @@ def alexnet(
     A. Krizhevsky, I. Sutskever & G. Hinton, ImageNet Classification with Deep Convolutional Neural
     Networks, NeurIPS (2012).
     """
-    if size not in SIZES:
-        raise ValueError(f"images of {size} x {size} pixels: alexnet takes 224 x 224 or 227 x 227")
+    channels, height, width = shape
+    if height != width or height not in SIZES:
+        raise ValueError(
+            f"images of {width} x {height} pixels: alexnet takes 224 x 224 or 227 x 227 "
+            "(--size 227, for a folder)"
+        )
     layers: dict[str, nn.Module] = {
-        "convolution1": nn.Conv2d(channels, 96, 11, stride=4, padding=2 if size == 224 else 0),
+        "convolution1": nn.Conv2d(channels, 96, 11, stride=4, padding=2 if height == 224 else 0),
         "relu1": nn.ReLU(),
         "normalisation1": _normalisation(),
         "maxpooling1": nn.MaxPool2d(3, stride=2),
@@ -76,18 +85,18 @@ def alexnet(
         "relu5": nn.ReLU(),
         "maxpooling5": nn.MaxPool2d(3, stride=2),
         "flatten1": nn.Flatten(),
-        "dropout1": nn.Dropout(0.5),
         "dense1": nn.Linear(256 * 6 * 6, 4096),
         "relu6": nn.ReLU(),
-        "dropout2": nn.Dropout(0.5),
+        "dropout1": nn.Dropout(0.5),
         "dense2": nn.Linear(4096, 4096),
         "relu7": nn.ReLU(),
+        "dropout2": nn.Dropout(0.5),
         "dense3": nn.Linear(4096, classes),
     }
     generator = Generator().manual_seed(seed)
     for name, layer in layers.items():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight, std=0.01, generator=generator)
+            nn.init.normal_(layer.weight, std=DEVIATIONS.get(name, 0.01), generator=generator)
             nn.init.constant_(layer.bias, 1.0 if name in BIASED else 0.0)
     return nn.Sequential(OrderedDict(layers))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import lastlayer as ll
 from lastlayer.contract import Indices
-from lastlayer.learning.demo import Training
+from lastlayer.learning.demo import Epoch
 from lastlayer.learning.digits import CLASSES, DARKEST, Digits
 
 if TYPE_CHECKING:
@@ -20,13 +20,31 @@ BLUE, VERMILLION, GREY, INK, FAINT = "#0072B2", "#D55E00", "#C8CCD0", "#222222",
 COLUMNS = 4
 
 
-def draw_curves(training: Training) -> Figure:
-    """Loss and accuracy by epoch, with the epoch whose layer was kept.
+class Curves(Protocol):
+    """What is drawn of a training."""
+
+    @property
+    def history(self) -> list[Epoch]:
+        """Every epoch from 0, the untrained state."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The one that was kept."""
+
+
+def draw_curves(
+    training: Curves, *, images: str = "digits", loss_name: str = "cross-entropy (nats)"
+) -> Figure:
+    """Loss and accuracy by epoch, with the epoch that was kept.
 
     Parameters
     ----------
     training : Training
-        What `lastlayer.learning.demo.train` returned.
+        What `lastlayer.learning.demo.train` or `lastlayer.learning.training.train` returned.
+    images : str, default "digits"
+        What is classified.
+    loss_name : str, default "cross-entropy (nats)"
+        What the loss is, and its unit.
 
     Returns
     -------
@@ -50,21 +68,22 @@ def draw_curves(training: Training) -> Figure:
     )
     loss.set_yscale("log")
     _plain_log_ticks(loss)
-    loss.set_ylabel("cross-entropy (nats)")
+    loss.set_ylabel(loss_name)
+    unit = " nats" if "nats" in loss_name else ""
     loss.set_title("Loss", loc="left", fontweight="bold")
-    _mark(loss, best.number, best.validation_loss, f"{best.validation_loss:.3f} nats")
+    _mark(loss, best.number, best.validation_loss, f"{best.validation_loss:.3g}{unit}", 0.92)
 
     accuracy.plot(epochs, [100 * e.train_accuracy for e in training.history], color=BLUE)
     accuracy.plot(epochs, [100 * e.validation_accuracy for e in training.history], color=VERMILLION)
     floor = min(100 * e.validation_accuracy for e in training.history[1:])
     accuracy.set_ylim(min(90.0, floor - 1), 100.4)
-    accuracy.set_ylabel("digits classified right (%)")
+    accuracy.set_ylabel(f"{images} classified right (%)")
     accuracy.set_title("Accuracy", loc="left", fontweight="bold")
     reached = 100 * best.validation_accuracy
-    _mark(accuracy, best.number, reached, f"{reached:.1f} %")
+    _mark(accuracy, best.number, reached, f"{reached:.1f} %", 0.16)
 
     for axes in (loss, accuracy):
-        axes.set_xlabel("epoch (passes over the training digits)")
+        axes.set_xlabel(f"epoch (passes over the training {images})")
         axes.set_xlim(0, max(epochs))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.grid(color=GREY, alpha=0.5, linewidth=0.6)
@@ -73,18 +92,20 @@ def draw_curves(training: Training) -> Figure:
     return figure
 
 
-def _mark(axes: Any, epoch: int, value: float, text: str) -> None:
+def _mark(axes: Any, epoch: int, value: float, text: str, height: float) -> None:
+    """A dotted line at the epoch that was kept, and its value where no curve is in the way."""
+    left = epoch > axes.get_xlim()[1] / 3
     axes.axvline(epoch, color=INK, linewidth=0.9, linestyle=":")
     axes.plot(
         [epoch], [value], "o", color=VERMILLION, markeredgecolor="white", zorder=5, clip_on=False
     )
     axes.annotate(
         f"kept: epoch {epoch}\n{text}",
-        (epoch, 1),
+        (epoch, height),
         xycoords=("data", "axes fraction"),
-        xytext=(-6, -34),
+        xytext=(-6 if left else 6, 0),
         textcoords="offset points",
-        ha="right" if epoch > axes.get_xlim()[1] / 3 else "left",
+        ha="right" if left else "left",
         va="top",
         color=INK,
         fontsize=9,
@@ -92,9 +113,10 @@ def _mark(axes: Any, epoch: int, value: float, text: str) -> None:
 
 
 def _plain_log_ticks(axes: Any) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.yaxis.set_major_locator(FixedLocator([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1e3 else (1,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

@@ -83,12 +83,13 @@ def metrics_json(
             **{name: version(name) for name in ("numpy", "numba", "scikit-learn")},
         },
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "history": _columns(training.history),
+        "history": columns(training.history),
     }
     return (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()
 
 
-def _columns(history: list[Epoch]) -> dict[str, list[Any]]:
+def columns(history: list[Epoch]) -> dict[str, list[Any]]:
+    """The epochs as a list for each of their numbers."""
     rows = [asdict(epoch) for epoch in history]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return {"epoch": columns.pop("number"), **columns}
+    by_name = {name: [row[name] for row in rows] for name in rows[0]}
+    return {"epoch": by_name.pop("number"), **by_name}

@@ -47,13 +47,13 @@ def as_torch(network: Network) -> nn.Sequential:
       (dense1): Linear(in_features=64, out_features=10, bias=True)
     )
     """
-    modules = OrderedDict((name, _module(layer)) for name, layer in network.layers.items())
+    modules = OrderedDict((name, torch_layer(layer)) for name, layer in network.layers.items())
     copied = nn.Sequential(modules)
     copied.load_state_dict(_tensors(network.parameters()))
     return copied
 
 
-def _module(layer: Layer) -> nn.Module:
+def torch_layer(layer: Layer) -> nn.Module:
     """PyTorch's layer that computes the same."""
     match layer:
         case Dense():
@@ -114,8 +114,9 @@ class TorchLearner:
         """Forward, loss, backward by autograd, update."""
         self.network.train()
         self.optimizer.zero_grad()
-        logits = self.network(torch.from_numpy(images))
-        loss = self.loss(logits, torch.from_numpy(labels))
+        # copied into memory aligned as PyTorch's own, on which the last bit of a product may depend
+        logits = self.network(torch.tensor(images))
+        loss = self.loss(logits, torch.tensor(labels))
         loss.backward()
         self.optimizer.step()
         return loss.item(), logits.detach().numpy()
@@ -124,7 +125,7 @@ class TorchLearner:
         """Forward alone, without dropout."""
         self.network.eval()
         with torch.no_grad():
-            logits: Array = self.network(torch.from_numpy(images)).numpy()
+            logits: Array = self.network(torch.tensor(images)).numpy()
         return logits
 
     def weights(self) -> Arrays:

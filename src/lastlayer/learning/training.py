@@ -16,7 +16,7 @@ from lastlayer.learning.network import Loss, mean_loss
 from lastlayer.learning.optimizers import Arrays
 from lastlayer.learning.parts import Part, Parts
 
-AT_ONCE = 256  # images whose logits are computed together
+AT_ONCE = 64  # images whose logits are computed together: patches of large ones take memory
 
 
 @dataclass
