@@ -1,9 +1,13 @@
-"""Files that are whole or absent, wherever the program that writes them is stopped."""
+"""Files that are whole or absent, and the error for one that is not what it should be."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+class FileFormatError(ValueError):
+    """A file that is not what it should be; the message names it and says what was expected."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
