@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lastlayer import distribution
+from lastlayer.files import FileFormatError
 from lastlayer.functional import (
     binary_cross_entropy,
     binary_cross_entropy_with_grad,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "FileFormatError",
     "LabelError",
     "binary_cross_entropy",
     "binary_cross_entropy_with_grad",

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the error for one that is not what it should be."""
+"""Files that are whole or absent, and the error for those that hold something else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class FileFormatError(ValueError):
-    """A file that is not what it should be; the message names it and says what was expected."""
+    """A file that does not hold what was expected, or not what its own header says."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
