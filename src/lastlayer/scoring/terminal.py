@@ -85,7 +85,8 @@ def _beside(parts: Sequence[RenderableType]) -> RenderableType:
     return grid
 
 
-def _table(title: str, *columns: str) -> Table:
+def table(title: str, *columns: str) -> Table:
+    """An empty table without lines; its first column is of words, the others of numbers."""
     from rich.table import Table
 
     it = Table(
@@ -100,7 +101,7 @@ def _table(title: str, *columns: str) -> Table:
 def _headline(score: Score) -> RenderableType:
     from rich.text import Text
 
-    it = _table("", "", "", "95 % interval")
+    it = table("", "", "", "95 % interval")
     it.columns[2].justify = "left"
     for entry in view.headline(score):
         value = Text(entry.value, style="bold")
@@ -113,7 +114,7 @@ def _headline(score: Score) -> RenderableType:
 def _reliability(score: Score, width: int, *, plain: bool) -> RenderableType:
     from rich.text import Text
 
-    it = _table("Calibration", "confidence", "rows", "accuracy", "")
+    it = table("Calibration", "confidence", "rows", "accuracy", "")
     it.columns[-1].justify = "left"
     it.columns[-1].header = "0".ljust(width - 1) + "1"
     for part in score.reliability:
@@ -153,7 +154,7 @@ def _temperature(score: Score) -> RenderableType | None:
     fit = score.temperature_fit
     if fit is None:
         return None
-    it = _table(f"Temperature {number(fit.temperature)}", "", "before", "after")
+    it = table(f"Temperature {number(fit.temperature)}", "", "before", "after")
     it.caption = "still falling at the end of the range searched" if fit.bounded else None
     for name, before, after in view.temperature(fit):
         it.add_row(name, before, after)
@@ -164,12 +165,12 @@ def _classes(score: Score) -> RenderableType | None:
     classes = view.worst_classes(score, CLASSES)
     if score.classes == 1 or not len(classes):
         return None
-    it = _table("Classes with the largest loss", "class", "rows", "loss", "precision", "recall")
-    table = score.per_class
+    it = table("Classes with the largest loss", "class", "rows", "loss", "precision", "recall")
+    of = score.per_class
     for k in classes:
         it.add_row(
-            count(int(k)), count(int(table.count[k])), number(table.loss[k]),
-            percent(table.precision[k], 1), percent(table.recall[k], 1),
+            count(int(k)), count(int(of.count[k])), number(of.loss[k]),
+            percent(of.precision[k], 1), percent(of.recall[k], 1),
         )  # fmt: skip
     return it
 
@@ -177,7 +178,7 @@ def _classes(score: Score) -> RenderableType | None:
 def _examples(score: Score) -> RenderableType | None:
     if not score.worst:
         return None
-    it = _table("Worst rows", "row", "label", "predicted", "confidence", "loss")
+    it = table("Worst rows", "row", "label", "predicted", "confidence", "loss")
     for example in score.worst[:EXAMPLES]:
         it.add_row(
             view.place(example), count(example.label), count(example.prediction),
