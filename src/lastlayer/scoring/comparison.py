@@ -1,29 +1,31 @@
-"""Several predictions of the same rows: how far apart their losses are, and how sure that is."""
+"""Several predictions of the same rows: how far apart they are, and how sure that is."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from lastlayer.contract import Array, Floats
+from lastlayer.contract import Floats
+from lastlayer.scoring.interval import draws, middle
 
-BLOCKS = 1024  # at most that many are kept, whatever the number of rows
-RESAMPLES = 2000
+if TYPE_CHECKING:
+    from lastlayer.scoring.score import Score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
-    """Predictions minus the first ones: a loss below 0 is a lower one. NaN where both are infinite.
+    """Predictions minus the first ones: below 0, theirs is the lower loss.
 
     Attributes
     ----------
     loss : float
-        Of the mean losses, in nats.
+        Of the mean losses, in nats; NaN where both are infinite.
     loss_interval : tuple of float
-        Its 95 % interval; NaN where a loss is infinite.
+        Its 95 % interval; NaN where a loss is infinite, or there are not two blocks of rows.
     accuracy : float
         Of the accuracies.
     accuracy_interval : tuple of float
@@ -36,27 +38,49 @@ class Difference:
     accuracy_interval: tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Losses of several predictions of the same rows, kept as sums over blocks of rows.
+    """Several predictions of the same rows.
 
-    A block is 2^k rows that follow each other. When 1024 blocks are full, neighbours are joined and
-    k grows by one: memory does not grow with the rows, and but for rounding nothing depends on how
-    the rows were split between calls. Each prediction is given by itself, as fast as it is read:
-    the same rows fall into the same blocks.
+    Attributes
+    ----------
+    names : tuple of str
+    scores : tuple of Score
+    differences : tuple of Difference
+        Of each but the first from the first.
+    """
 
-    The intervals are a bootstrap over the blocks, the same ones drawn for both predictions: rows
-    that are hard for both do not blur the difference, and rows that resemble their neighbours do
-    not make the interval too narrow. It is the same in every run.
+    names: tuple[str, ...]
+    scores: tuple[Score, ...]
+    differences: tuple[Difference, ...]
+
+
+def compare(names: Sequence[str], scores: Sequence[Score]) -> Comparison:
+    """Set several predictions of the same rows side by side.
+
+    A score keeps its loss and its right rows in sums over blocks of consecutive rows, so nothing
+    has to be read again: scores from files of JSON can be compared as well. The intervals are a
+    bootstrap over those blocks, the same ones drawn for both predictions: rows that are hard for
+    both do not blur the difference, and rows that resemble their neighbours do not make the
+    interval too narrow.
 
     Parameters
     ----------
     names : sequence of str
         A name for each prediction, two at least; the others are compared with the first.
+    scores : sequence of Score
+        Of the same rows in the same order.
+
+    Returns
+    -------
+    Comparison
+        With a `Difference` for each prediction but the first.
 
     Raises
     ------
     ValueError
-        Fewer than two names.
+        Fewer than two predictions, another number of names, or scores that cannot be of the same
+        rows: other counts, or other labels.
 
     References
     ----------
@@ -64,111 +88,60 @@ class Comparison:
 
     Examples
     --------
-    >>> from lastlayer.scoring.comparison import Comparison
-    >>> comparison = Comparison(["before", "after"])
-    >>> comparison.update(0, [0.5, 0.1, 2.0, 0.3], [True, True, False, True])
-    >>> comparison.update(1, [0.4, 0.2, 1.5, 0.3], [True, True, False, True])
-    >>> difference = comparison.difference(1)
-    >>> round(difference.loss, 3)
-    -0.125
-    >>> [round(end, 3) for end in difference.loss_interval]
-    [-0.375, 0.05]
-    >>> difference.accuracy
-    0.0
+    >>> import numpy as np
+    >>> import lastlayer as ll
+    >>> from lastlayer.scoring.comparison import compare
+    >>> logits, labels = np.eye(4) + 1, [0, 1, 2, 0]
+    >>> compared = compare(["as is", "sharper"], [ll.score(s * logits, labels) for s in (1, 2)])
+    >>> difference = compared.differences[0]
+    >>> round(difference.loss, 3), difference.accuracy
+    (-0.153, 0.0)
+    >>> low, high = difference.loss_interval
+    >>> low < difference.loss < high
+    True
     """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        if len(names) < 2:
-            raise ValueError(f"names = {list(names)!r}: a comparison takes two predictions or more")
-        self.names = tuple(names)
-        self._sums = [_Sums() for _ in self.names]
-
-    def update(self, which: int, losses: ArrayLike, right: ArrayLike) -> None:
-        """Add the next rows of one prediction.
-
-        Parameters
-        ----------
-        which : int
-            The prediction, as its place in the names.
-        losses : array_like of float, shape (N,)
-            The loss of each row in nats; NaN for a row that does not count.
-        right : array_like of bool, shape (N,)
-            Whether the predicted class of each row is its label.
-
-        Raises
-        ------
-        ValueError
-            Arrays of other shapes.
-        """
-        loss, hit = np.asarray(losses, np.float64), np.asarray(right, np.bool_)
-        if loss.ndim != 1 or loss.shape != hit.shape:
-            raise ValueError(f"losses {loss.shape} and right {hit.shape} must both be (N,)")
-        counts = ~np.isnan(loss)
-        self._sums[which].add(np.stack([np.where(counts, loss, 0), hit & counts, counts]))
-
-    def difference(self, which: int) -> Difference:
-        """One prediction minus the first.
-
-        Parameters
-        ----------
-        which : int
-            The prediction, as its place in the names.
-
-        Returns
-        -------
-        Difference
-            Of the mean loss and of the accuracy, with intervals.
-
-        Raises
-        ------
-        ValueError
-            They have different numbers of rows, or none.
-        """
-        first, other = self._sums[0], self._sums[which]
-        if first.rows != other.rows or first.rows == 0:
-            raise ValueError(
-                f"{self.names[0]!r} has {first.rows} rows and {self.names[which]!r} {other.rows}: "
-                "a comparison takes the same rows of both"
-            )
-        used = -(-first.rows // first.size)
-        sums = np.stack([first.sums[:, :used], other.sums[:, :used]])  # (2, 3, B)
-        whole = sums.sum(axis=2)  # (2, 3): loss, right, rows
-        drawn = np.random.default_rng(0).multinomial(used, np.full(used, 1 / used), RESAMPLES)
-        with np.errstate(invalid="ignore", divide="ignore"):  # inf - inf, no row drawn
-            loss, accuracy = ((whole[1] / whole[1, 2]) - (whole[0] / whole[0, 2]))[:2]
-            resampled = sums @ drawn.T.astype(np.float64)  # (2, 3, RESAMPLES)
-            means = resampled[:, :2] / resampled[:, 2:]
-            differences = means[1] - means[0]  # (2, RESAMPLES)
-        return Difference(
-            float(loss), _interval(differences[0]), float(accuracy), _interval(differences[1])
+    if len(names) != len(scores) or len(names) < 2:
+        raise ValueError(
+            f"{len(names)} names and {len(scores)} scores: a comparison takes a name for each, and "
+            "two or more"
         )
+    first = scores[0]
+    for name, score in zip(names[1:], scores[1:], strict=True):
+        if (score.rows, score.classes) != (first.rows, first.classes):
+            raise ValueError(
+                f"{name} has {score.rows} rows of {score.classes} classes, {names[0]} {first.rows} "
+                f"of {first.classes}: a comparison takes the same rows"
+            )
+        apart = (
+            np.abs(score.block_sums[:, 2] - first.block_sums[:, 2]).sum(),
+            np.abs(score.per_class.count - first.per_class.count).sum(),
+        )
+        if max(apart) > score.nan + first.nan:  # rows of NaN are left out of one alone
+            raise ValueError(
+                f"{name} and {names[0]} were not scored on the same rows with the same labels, in "
+                "the same parts"
+            )
+    return Comparison(
+        tuple(names), tuple(scores), tuple(_difference(first, score) for score in scores[1:])
+    )
 
 
-class _Sums:
-    """Loss, right rows and rows of each block of one prediction."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.size = 1  # rows a block
-        self.sums: Floats = np.zeros((3, BLOCKS))
-
-    def add(self, values: Array) -> None:
-        """Add rows after those so far. (3, N)"""
-        start, end = 0, values.shape[1]
-        while start < end:
-            if self.rows == self.size * BLOCKS:
-                self.sums[:, : BLOCKS // 2] = self.sums[:, ::2] + self.sums[:, 1::2]
-                self.sums[:, BLOCKS // 2 :] = 0
-                self.size *= 2
-            stop = min(end, start + self.size * BLOCKS - self.rows)
-            block = (self.rows + np.arange(stop - start)) // self.size
-            self.sums += [np.bincount(block, part, BLOCKS) for part in values[:, start:stop]]
-            self.rows += stop - start
-            start = stop
+def _difference(first: Score, other: Score) -> Difference:
+    sums = np.stack([first.block_sums, other.block_sums])  # (2, B, 3)
+    sums = sums[:, (sums[:, :, 2] > 0).all(axis=0)]
+    loss_interval = accuracy_interval = math.nan, math.nan
+    if sums.shape[1] >= 2:
+        drawn = draws(sums.shape[1])  # (resamples, B)
+        with np.errstate(invalid="ignore"):  # inf - inf
+            means = _means(np.stack([part[drawn].sum(axis=1) for part in sums]))
+        loss_interval, accuracy_interval = (middle(it) for it in (means[1] - means[0]).T)
+    return Difference(
+        other.loss - first.loss, loss_interval, other.accuracy - first.accuracy, accuracy_interval
+    )
 
 
-def _interval(resampled: Floats) -> tuple[float, float]:
-    if not np.isfinite(resampled).all():
-        return float("nan"), float("nan")
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
+def _means(sums: Floats) -> Floats:
+    """Mean loss and accuracy from sums of loss, right rows and rows. (..., 3) to (..., 2)"""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: Floats = sums[..., :2] / sums[..., 2:]
+    return means

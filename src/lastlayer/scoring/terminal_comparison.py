@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from lastlayer.scoring.comparison import Comparison
-    from lastlayer.scoring.score import Score
 
 WIDE = 100  # columns: long names fit
 
@@ -25,13 +23,10 @@ class ComparisonScreen:
     Parameters
     ----------
     comparison : Comparison
-        The losses of the rows, prediction by prediction.
-    scores : sequence of Score
-        What each is worth by itself, in the order of the comparison's names.
+        What `lastlayer.scoring.comparison.compare` returned.
     """
 
     comparison: Comparison
-    scores: Sequence[Score]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
@@ -39,11 +34,11 @@ class ComparisonScreen:
         names = view_comparison.short_names(
             self.comparison.names, 32 if options.max_width >= WIDE else 16
         )
-        count = f"{len(names)} predictions of {view.summary(self.scores[0])}"
+        count = f"{len(names)} predictions of {view.summary(self.comparison.scores[0])}"
         yield Text(count, style="bold")
         yield ""
         each = table("", *view_comparison.SCORE_HEADS)
-        for row in view_comparison.score_rows(names, self.scores):
+        for row in view_comparison.score_rows(names, self.comparison):
             each.add_row(*map(Text, row))
         yield each
         yield ""
@@ -51,8 +46,5 @@ class ComparisonScreen:
         for row in view_comparison.difference_rows(names, self.comparison):
             differences.add_row(*map(Text, row))
         yield differences
-        for which in range(1, len(names)):
-            said = view_comparison.verdict(
-                names[which], names[0], self.comparison.difference(which)
-            )
+        for said in view_comparison.verdicts(self.comparison):
             yield Text(said, style="dim")

@@ -10,7 +10,6 @@ from lastlayer.scoring.text import clean, number, percent, signed
 
 if TYPE_CHECKING:
     from lastlayer.scoring.comparison import Comparison, Difference
-    from lastlayer.scoring.score import Score
 
 SCORE_HEADS = ("Predictions", "Loss", "Perplexity", "Accuracy", "Brier", "ECE", "Confidence")
 DIFFERENCE_HEADS = ("Against the first", "Loss", "95 % interval", "Accuracy", "95 % interval")
@@ -25,7 +24,7 @@ def short_names(names: Sequence[str], longest: int = 32) -> list[str]:
     ]
 
 
-def score_rows(names: Sequence[str], scores: Sequence[Score]) -> list[list[str]]:
+def score_rows(names: Sequence[str], comparison: Comparison) -> list[list[str]]:
     """A line of single numbers for each prediction."""
     return [
         [
@@ -37,32 +36,37 @@ def score_rows(names: Sequence[str], scores: Sequence[Score]) -> list[list[str]]
             number(it.ece),
             percent(it.confidence),
         ]
-        for name, it in zip(names, scores, strict=True)
+        for name, it in zip(names, comparison.scores, strict=True)
     ]
 
 
 def difference_rows(names: Sequence[str], comparison: Comparison) -> list[list[str]]:
     """A line for each prediction but the first: how far it is from the first."""
-    rows = []
-    for which in range(1, len(names)):
-        it = comparison.difference(which)
-        rows.append(
-            [
-                names[which],
-                signed(it.loss),
-                _ends(*it.loss_interval),
-                _points(it.accuracy),
-                _ends(*it.accuracy_interval, show=_points),
-            ]
-        )
-    return rows
+    return [
+        [
+            name,
+            signed(it.loss),
+            _ends(*it.loss_interval),
+            _points(it.accuracy),
+            _ends(*it.accuracy_interval, show=_points),
+        ]
+        for name, it in zip(names[1:], comparison.differences, strict=True)
+    ]
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """A sentence for each prediction but the first."""
+    first, *others = (clean(name) for name in comparison.names)
+    return [
+        verdict(name, first, it) for name, it in zip(others, comparison.differences, strict=True)
+    ]
 
 
 def verdict(name: str, first: str, difference: Difference) -> str:
     """Which of two has the lower loss, and whether that may be chance."""
     low, high = difference.loss_interval
     if math.isnan(low):
-        return f"{name}: with infinite losses there is no interval of the difference."
+        return f"{name}: an interval of its difference from {first} takes finite losses and two rows."
     if low <= 0 <= high:
         return f"{name}: no difference in loss from {first} that could not be chance."
     word = "lower" if difference.loss < 0 else "higher"

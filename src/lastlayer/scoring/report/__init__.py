@@ -44,11 +44,9 @@ def html(score: Score, *, title: str) -> str:
     calibration = [pictures.reliability(score)]
     if fit is not None:
         calibration.append(pictures.temperature(fit))
-    sections = [
-        ("Calibration", calibration),
-        ("Losses and entropies", [pictures.losses(score), pictures.entropies(score)]),
-    ]
-    if score.classes > 1:
+    sections = [("Calibration", calibration), ("Losses", [pictures.losses(score)])]
+    if score.classes > 1:  # else every entropy is 0
+        sections[1] = "Losses and entropies", [pictures.losses(score), pictures.entropies(score)]
         sections.append(("Classes", [pictures.class_bars(score), pictures.confusion(score)]))
     return render(
         "score.html",
