@@ -181,6 +181,7 @@ def _comparison(symbol: str) -> Callable[..., Any]:
 
 # of floats; integers are taken without a sign
 equal, less, greater = _comparison("=="), _comparison("<"), _comparison(">")
+at_least = _comparison(">=")
 
 
 @intrinsic
