@@ -14,16 +14,18 @@ from numba import types
 
 from lastlayer.kernels.blocks import ask
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.memory import lane_count, load, load_up_to, read
+from lastlayer.kernels.memory import lane_count, load, load_up_to
 from lastlayer.kernels.simd import (
     at_least,
     const,
     element_of,
     equal,
     fill,
+    first_set,
     fma,
-    greater,
+    largest_of,
     maximum,
+    next_up,
     total_of,
     where,
 )
@@ -112,85 +114,100 @@ def _more_ties(ties: Any, v: Any, most: Any) -> Any:
     return none if isinstance(most, types.NoneType) else counted
 
 
+@by_dtype
+def _seen(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
+    """−j, a negative offset, in each lane where the maximum is seen first; −inf before."""
+
+    def unasked(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
+        return place
+
+    def first(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
+        return where(equal(v, fill(most, most)), maximum(place, j), place)
+
+    alone = isinstance(most, types.NoneType) or not isinstance(variance, types.NoneType)
+    return unasked if alone else first
+
+
+@inner
+def _first_of(place: Any) -> Any:
+    """The offset of the first maximum, from what `_seen` left."""
+    least = largest_of(place)
+    return first_set(equal(place, fill(least, least))) - least
+
+
 @inner
 def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance: Any,
                like: Any) -> Any:  # fmt: skip
-    """(Σ e, Σ e u, Σ e² or Σ e u², how many are `most`) of a block, without what is `most`.
+    """(Σ e, Σ e u, Σ e² or Σ e u², how many are `most`, where the first is) of a block.
 
-    The sums are lifted; `second_scale` says how much more the third is.
+    What is `most` is left out of the sums. They are lifted; `second_scale` says how much more the
+    third is. `most` None stands for a block that is all below the maximum.
     """
     lanes, end, j = lane_count(like), at + n, at
     t = fill(top, like)
     a = fill(0.0, like)
     b, c, d, first, ties = a, a, a, a, a
-    second = second_start(like, variance)
+    second, place = second_start(like, variance), fill(-np.inf, like)
+    offset, step = a, fill(lanes, like)
     while j + 4 * lanes <= end:
         ask(x, j, lanes)
         v = load(x, j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties = _more_ties(ties, v, most)
+        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
+        offset = offset - step
         v = load(x, j + lanes, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties = _more_ties(ties, v, most)
+        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
+        offset = offset - step
         v = load(x, j + 2 * lanes, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties = _more_ties(ties, v, most)
+        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
+        offset = offset - step
         v = load(x, j + 3 * lanes, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties = _more_ties(ties, v, most)
+        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
+        offset = offset - step
         j += 4 * lanes
     while j < end:
         v = load_up_to(x, j, end - j, -np.inf, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties = _more_ties(ties, v, most)
+        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
+        offset = offset - step
         j += lanes
-    return total_of((a + b) + (c + d)), -total_of(first), total_of(second), total_of(ties)
-
-
-@inner
-def first_place(x: Any, at: Any, n: Any, value: Any, like: Any) -> Any:
-    """Where in a block `value`, which it holds, stands first."""
-    lanes, j = lane_count(like), 0
-    sought, one, zero = fill(value, like), fill(1.0, like), fill(0.0, like)
-    while True:
-        v = load_up_to(x, at + j, n - j, np.nan, like)
-        if total_of(where(equal(v, sought), one, zero)) > 0.0:
-            break
-        j += lanes
-    while read(x, at + j, like) != value:
-        j += 1
-    return j
+    total = total_of((a + b) + (c + d))
+    return total, -total_of(first), total_of(second), total_of(ties), _first_of(place)
 
 
 @inner
 def block_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
     """How many logits of a block come before the label, which stands at `label` or outside.
 
-    Those of a lower index come before it where they are as large, those of a higher not.
+    Those of a lower index come before it where they are as large, those of a higher one not.
     """
-    border = min(max(label, 0), n)
-    lower = _count(at_least, x, at, border, picked, like)
-    return lower + _count(greater, x, at + border, n - border, picked, like)
-
-
-@inner
-def _count(compare: Any, x: Any, at: Any, n: Any, picked: Any, like: Any) -> Any:
-    lanes, end, j = lane_count(like), at + n, at
-    bound, one, a = fill(picked, like), fill(1.0, like), fill(0.0, like)
+    lanes, j = lane_count(like), 0
+    bound = fill(picked if label >= n else next_up(picked), like)
+    one, a = fill(1.0, like), fill(0.0, like)
     b, c, d = a, a, a
-    while j + 4 * lanes <= end:
-        a = where(compare(load(x, j, like), bound), a + one, a)
-        b = where(compare(load(x, j + lanes, like), bound), b + one, b)
-        c = where(compare(load(x, j + 2 * lanes, like), bound), c + one, c)
-        d = where(compare(load(x, j + 3 * lanes, like), bound), d + one, d)
+    while j + 4 * lanes <= n:
+        k = at + j
+        a = where(at_least(load(x, k, like), bound), a + one, a)
+        b = where(at_least(load(x, k + lanes, like), bound), b + one, b)
+        c = where(at_least(load(x, k + 2 * lanes, like), bound), c + one, c)
+        d = where(at_least(load(x, k + 3 * lanes, like), bound), d + one, d)
         j += 4 * lanes
-    while j < end:
-        v = load_up_to(x, j, end - j, np.nan, like)  # of which no comparison holds
-        a = where(compare(v, bound), a + one, a)
+    while j < n:
+        v = load_up_to(x, at + j, n - j, np.nan, like)  # of which no comparison holds
+        a = where(at_least(v, bound), a + one, a)
         j += lanes
+    if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
+        level, j = fill(picked, like), 0
+        while j < label:
+            v = load_up_to(x, at + j, label - j, np.nan, like)
+            b = where(equal(v, level), b + one, b)
+            j += lanes
     return total_of((a + b) + (c + d))

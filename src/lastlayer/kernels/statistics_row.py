@@ -11,13 +11,12 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner, widest_vectors
-from lastlayer.kernels.memory import load, pointer, store, write
+from lastlayer.kernels.memory import pointer, write
 from lastlayer.kernels.row import (
     ALONE,
     AT_TOP,
     BEHIND,
     BELOW,
-    COUNTS,
     FACTOR,
     INVERSE_TEMPERATURE,
     LOSS,
@@ -28,13 +27,11 @@ from lastlayer.kernels.row import (
     SAMPLE,
     SHARE,
     TIES,
-    TOP,
     WEIGHT,
     M,
     finite_rest,
     index_loss,
 )
-from lastlayer.kernels.simd import bits, fill
 from lastlayer.kernels.vecmath import exp_negative, log1p
 
 # What is known of a tile's rows, in runs of `row` that a loss without options leaves free

@@ -22,16 +22,10 @@ from lastlayer.kernels.row import (
     REST,
     SAMPLE,
     TIES,
-    TOP,
     M,
     describe,
 )
-from lastlayer.kernels.statistics_blocks import (
-    block_before,
-    block_sums,
-    first_place,
-    second_scale,
-)
+from lastlayer.kernels.statistics_blocks import block_before, block_sums, second_scale
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
 from lastlayer.kernels.tile import TILE, X_BUFFER, begin, visit
 from lastlayer.kernels.vecmath import rate_of, unscale
@@ -61,17 +55,17 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
     d, row, indices, rate, inv_t, variance, like = extra
-    found = block_max(x, at, n, like)
-    m = np.float64(found)
-    if m > d[M + r]:
+    m = np.float64(block_max(x, at, n, like))
+    rises = m > d[M + r]
+    if rises:
         rise(d, r, m, inv_t, variance)
-        if variance is None:
-            d[PLACE + r] = block + first_place(x, at, n, found, like)
     top, scale = as_like(d[M + r], like), unscale(like)
     if m < d[M + r]:
-        total, first, second, ties = block_sums(x, at, n, None, top, rate, variance, like)
+        total, first, second, ties, _ = block_sums(x, at, n, None, top, rate, variance, like)
     else:
-        total, first, second, ties = block_sums(x, at, n, top, top, rate, variance, like)
+        total, first, second, ties, place = block_sums(x, at, n, top, top, rate, variance, like)
+        if rises:
+            d[PLACE + r] = block + place
     d[REST + r] += np.float64(total) * scale
     d[TIES + r] += np.float64(ties)
     d[FIRST + r] += np.float64(first) * scale
