@@ -30,7 +30,7 @@ _LLVM = {
 }
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {types.int32: types.float32, types.int64: types.float64}
-_I32 = ir.IntType(32)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):  # type: ignore[misc]
@@ -181,6 +181,7 @@ def _comparison(symbol: str) -> Callable[..., Any]:
 
 # of floats; integers are taken without a sign
 equal, less, greater = _comparison("=="), _comparison("<"), _comparison(">")
+at_least = _comparison(">=")
 
 
 @intrinsic
@@ -225,6 +226,34 @@ def _reduction(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
 largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+
+
+@intrinsic
+def first_set(typingctx: Any, mask: Any) -> Any:
+    """The first lane that a mask has, as int64; 64 where it has none."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = builder.bitcast(args[0], ir.IntType(mask.lanes))
+        wide = builder.zext(number, _I64)
+        kind = ir.FunctionType(_I64, [_I64, ir.IntType(1)])
+        count = cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64")
+        return builder.call(count, [wide, ir.IntType(1)(0)])
+
+    return types.int64(mask), codegen
+
+
+@intrinsic
+def next_up(typingctx: Any, x: Any) -> Any:
+    """The next larger number, of a float that is neither +inf nor NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.IntType(x.bitwidth)
+        value = builder.fadd(args[0], args[0].type(0.0))  # −0 becomes 0
+        n = builder.bitcast(value, kind)
+        step = builder.select(builder.icmp_signed("<", n, kind(0)), kind(-1), kind(1))
+        return builder.bitcast(builder.add(n, step), args[0].type)
+
+    return x(x), codegen
 
 
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type

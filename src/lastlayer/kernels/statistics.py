@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
 
 from lastlayer import kernels, reference
-from lastlayer.contract import Floats
+from lastlayer.contract import Array, Floats
+from lastlayer.kernels import layout
 from lastlayer.problem import Problem
 from lastlayer.reference import RowStatistics
 
@@ -19,7 +23,8 @@ def row_statistics(problem: Problem) -> RowStatistics:
     Parameters
     ----------
     problem : Problem
-        Logits, labels, `ignore_index` and temperature; a ValueError for any other option.
+        Logits, labels, `ignore_index` and temperature; a ValueError for any other option. Class
+        indices take the kernels; distributions are computed in NumPy, in float64.
 
     Returns
     -------
@@ -27,7 +32,17 @@ def row_statistics(problem: Problem) -> RowStatistics:
         Arrays (N,), rows in order.
     """
     _check(problem)
-    return replace(reference.row_statistics(problem), loss=kernels.cross_entropy(problem))
+    kinds = (problem.loss_dtype, *(_KINDS[f.name] for f in fields(RowStatistics)[1:]))
+    columns = _columns(problem, kinds, problem.temperature)
+    if problem.targets is not None:
+        columns[0][...] = kernels.cross_entropy(problem)
+    return RowStatistics(*columns)
+
+
+_KINDS = {
+    "prediction": np.int64, "confidence": np.float64, "doubt": np.float64, "rank": np.int64,
+    "brier": np.float64, "entropy": np.float64,
+}  # fmt: skip
 
 
 def temperature_sums(problem: Problem, temperature: float) -> tuple[Floats, Floats, Floats]:
@@ -36,7 +51,36 @@ def temperature_sums(problem: Problem, temperature: float) -> tuple[Floats, Floa
     The problem's own temperature plays no part; rows that are ignored have 0 for all three.
     """
     _check(problem)
-    return reference.temperature_sums(problem, temperature)
+    loss, slope, curvature = _columns(problem, (np.float64,) * 3, temperature)
+    return loss, slope, curvature
+
+
+def _columns(problem: Problem, kinds: tuple[Any, ...], temperature: float) -> tuple[Array, ...]:
+    """The columns of `RowStatistics`, or of `temperature_sums` where three are asked for."""
+    x = problem.logits
+    columns = tuple(np.empty(math.prod(x.shape[:-1]), kind) for kind in kinds)
+    if problem.targets is None and layout.walkable(x):
+        kernels.fill_statistics(problem, temperature, columns)
+        return columns
+    problem.check_targets()
+    for block, rows in layout.row_blocks(x.shape):
+        part = replace(
+            problem,
+            logits=np.array(x[block], dtype=problem.loss_dtype, order="C"),
+            targets=None if problem.targets is None else problem.targets[block],
+            indices=None if problem.indices is None else problem.indices[rows],
+        )
+        pieces: Any
+        if problem.targets is None:
+            pieces = _columns(part, kinds, temperature)
+        elif len(columns) == 3:
+            pieces = reference.temperature_sums(part, temperature)
+        else:
+            found = reference.row_statistics(part)
+            pieces = (getattr(found, field.name) for field in fields(RowStatistics))
+        for column, piece in zip(columns, pieces, strict=True):
+            column[rows] = piece
+    return columns
 
 
 def _check(problem: Problem) -> None:
