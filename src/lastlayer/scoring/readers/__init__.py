@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from lastlayer.scoring.readers.predictions import Block, Predictions, open_predictions
+from lastlayer.scoring.readers.predictions import (
+    Block,
+    Predictions,
+    has_labels,
+    open_predictions,
+)
 
-__all__ = ["Block", "Predictions", "open_predictions"]
+__all__ = ["Block", "Predictions", "has_labels", "open_predictions"]

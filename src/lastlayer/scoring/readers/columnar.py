@@ -12,8 +12,9 @@ import numpy as np
 from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.columns import groups
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import Column, refused, rows_within
+from lastlayer.scoring.text import clean
 
 BUFFERS = 16 << 20  # bytes for all columns: what is read of the file at a time
 FOOTER = 64 << 20  # bytes of the largest
@@ -102,7 +103,7 @@ def _column(table: Any, name: str, rows: int) -> Column:
         first = next(table.iter_batches(1, columns=[name]), None) if rows else None
         shape = (rows, None if first is None else len(first.column(0).flatten()))
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-        return Column(np.dtype(object), shape, f"holds {shown(str(kind), 40)}, expected numbers")
+        return Column(np.dtype(object), shape, f"holds {clean(str(kind), 40)}, expected numbers")
     return Column(np.dtype(kind.to_pandas_dtype()), shape)
 
 
@@ -154,13 +155,13 @@ def _lists(file: File, column: Any, name: str, width: int, first: int) -> Array:
         column = column.storage
     if column.null_count:
         row = first + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise FileFormatError(f"{file}[{shown(name, 40)!r}]: row {row} is null")
+        raise FileFormatError(f"{file}[{clean(name, 40)!r}]: row {row} is null")
     if not pa.types.is_fixed_size_list(column.type):
         lengths = np.diff(column.offsets.to_numpy())
         if (lengths != width).any():
             row = int(np.argmax(lengths != width))
             raise FileFormatError(
-                f"{file}[{shown(name, 40)!r}]: row {first + row} has {lengths[row]} numbers, "
+                f"{file}[{clean(name, 40)!r}]: row {first + row} has {lengths[row]} numbers, "
                 f"expected {width}"
             )
     return _numbers(file, column.flatten(), name, first, width).reshape(-1, width)
@@ -170,7 +171,7 @@ def _numbers(file: File, column: Any, name: str, first: int, width: int = 1) -> 
     if column.null_count:
         place = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         raise FileFormatError(
-            f"{file}[{shown(name, 40)!r}]: row {first + place // width} is null, expected a number"
+            f"{file}[{clean(name, 40)!r}]: row {first + place // width} is null, expected a number"
         )
     numbers: Array = column.to_numpy(zero_copy_only=False)
     return numbers

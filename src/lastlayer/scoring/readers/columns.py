@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lastlayer.files import FileFormatError
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import Column
+from lastlayer.scoring.text import clean
 
 LOGITS: tuple[str, ...] = ("logits", "logit_*")
 PROBABILITIES: tuple[str, ...] = ("probabilities", "probs", "prob_*")
@@ -39,7 +40,7 @@ def grouped(names: Sequence[str], words: str) -> tuple[list[str], str]:
                     "0 to C − 1, each once"
                 )
         elif not hits:
-            problem = f"no column is {shown(word, 40)!r}"
+            problem = f"no column is {clean(word, 40)!r}"
         found += [hit.group() for hit in hits]
     if len(set(found)) < len(found):
         problem = "names a column twice"
@@ -70,7 +71,7 @@ def predictions(
     name = _named(file, columns, wanted, words)
     if name is None and (other := _named(file, columns, None, others)) is not None:
         hint = "leave out --probabilities" if probabilities else "give --probabilities"
-        raise FileFormatError(f"{file}: has no {what}, but {shown(other, 40)!r}: {hint}")
+        raise FileFormatError(f"{file}: has no {what}, but {clean(other, 40)!r}: {hint}")
     if name is None:
         fit = [
             n for n, c in columns.items()
@@ -83,14 +84,14 @@ def predictions(
             )
         name = fit[0] if fit else ""
     column = columns[name]
-    title = f"{file}[{shown(name, 40)!r}]" if name else str(file)
+    title = f"{file}[{clean(name, 40)!r}]" if name else str(file)
     _check(column, title)
     if not column.floating:
         hint = ""
         if column.dtype.kind in "iu":
             hint = f": are {what} and labels swapped?"
         raise FileFormatError(
-            f"{title}: holds {shown(str(column.dtype), 40)}, expected {what} as float16, bfloat16, "
+            f"{title}: holds {clean(str(column.dtype), 40)}, expected {what} as float16, bfloat16, "
             f"float32 or float64{hint}"
         )
     if len(column.shape) < 2:
@@ -114,11 +115,11 @@ def labels(
         )
     name = next(iter(columns)) if name is None else name
     column = columns[name]
-    title = f"{file}[{shown(name, 40)!r}]" if name else str(file)
+    title = f"{file}[{clean(name, 40)!r}]" if name else str(file)
     _check(column, title)
     if column.dtype.kind not in "iub" and not column.floating:
         raise FileFormatError(
-            f"{title}: holds {shown(str(column.dtype), 40)}, expected labels: integers, or "
+            f"{title}: holds {clean(str(column.dtype), 40)}, expected labels: integers, or "
             "distributions as floating numbers"
         )
     if not column.shape:
@@ -133,7 +134,7 @@ def _named(
     if wanted is None:
         return next((word for word in words if word in columns), None)
     if wanted not in columns:
-        raise FileFormatError(f"{file}: has no {shown(wanted, 40)!r}; it has {listed(columns)}")
+        raise FileFormatError(f"{file}: has no {clean(wanted, 40)!r}; it has {listed(columns)}")
     return wanted
 
 
@@ -146,10 +147,10 @@ def _check(column: Column, title: str) -> None:
 
 def listed(columns: Mapping[str, Column]) -> str:
     """The names, as far as a line holds them."""
-    return shown(", ".join(columns), 100) or "nothing that can be read"
+    return clean(", ".join(columns), 100) or "nothing that can be read"
 
 
 def shape(column: Column) -> str:
     """As NumPy writes it."""
     inside = ", ".join("?" if n is None else str(n) for n in column.shape)
-    return shown(f"({inside}{',' if len(column.shape) == 1 else ''})")
+    return clean(f"({inside}{',' if len(column.shape) == 1 else ''})")

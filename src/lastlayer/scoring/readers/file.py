@@ -16,18 +16,7 @@ import numpy as np
 
 from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
-
-LONGEST = 120  # letters of a name in a message
-
-
-def shown(name: str, longest: int = LONGEST) -> str:
-    r"""A name that a stranger may have chosen, fit for a message: one line, nothing invisible.
-
-    >>> shown("a\x1b[2Jb\n")
-    'a\\x1b[2Jb\\n'
-    """
-    letters = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name[: longest + 1])
-    return letters if len(letters) <= longest else f"{letters[: longest - 1]}…"
+from lastlayer.scoring.text import clean
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,7 @@ class File:
         return status.st_size
 
     def __str__(self) -> str:
-        return shown(self.path)
+        return clean(self.path)
 
     @property
     def name(self) -> str:

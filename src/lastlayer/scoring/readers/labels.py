@@ -12,8 +12,8 @@ from lastlayer.files import FileFormatError
 from lastlayer.labels import LabelError
 from lastlayer.scoring.readers import columns
 from lastlayer.scoring.readers.ahead import ahead
-from lastlayer.scoring.readers.file import shown
 from lastlayer.scoring.readers.source import COPIED, Column, Source
+from lastlayer.scoring.text import clean
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def kind_of(found: Sequence[tuple[Source, str, Column]], classes: int, rows: int
         return 0
     for source, name, column in found:
         if len(column.shape) > 1 and column.width != 1:
-            title = f"{source.file}[{shown(name, 40)!r}]" if name else str(source.file)
+            title = f"{source.file}[{clean(name, 40)!r}]" if name else str(source.file)
             raise FileFormatError(
                 f"{title}: labels of shape {columns.shape(column)}, expected "
                 f"({'rows' if rows is None else rows},) or, for distributions, "
@@ -79,7 +79,7 @@ def as_labels(block: Array, source: Source, name: str, first: int) -> Array:
         bad = ~((numbers == np.rint(numbers)) & (np.abs(numbers) < 2**53))
     if bad.any():
         row = int(np.argmax(bad))
-        title = f"{source.file}[{shown(name, 40)!r}]" if name else str(source.file)
+        title = f"{source.file}[{clean(name, 40)!r}]" if name else str(source.file)
         raise LabelError(
             f"{title}: row {first + row}: expected the number of a class, found {numbers[row]:g}"
         )

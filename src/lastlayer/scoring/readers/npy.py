@@ -12,7 +12,8 @@ import numpy as np
 
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.arrays import Arrays, Stored
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
+from lastlayer.scoring.text import clean
 
 HEADER = 10_000  # bytes; NumPy holds longer ones for unsafe too
 
@@ -49,14 +50,14 @@ def read_header(handle: IO[bytes], name: str) -> Stored:
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             shape, fortran, dtype = read(io.BytesIO(packed + text), max_header_size=HEADER)
     except Exception as error:  # NumPy lets through whatever the parser of Python raises
-        words = shown(" ".join(str(error).split()), 200)
+        words = clean(" ".join(str(error).split()), 200)
         raise FileFormatError(f"{name}: its header is not one of a .npy file: {words}") from error
     if dtype.str[1:] == "V2":  # what np.save makes of bfloat16
         import ml_dtypes
 
         dtype = np.dtype(ml_dtypes.bfloat16)
     if any(type(n) is not int or n < 0 for n in shape):
-        raise FileFormatError(f"{name}: its header gives the shape {shown(str(shape))}")
+        raise FileFormatError(f"{name}: its header gives the shape {clean(str(shape))}")
     if fortran and len(shape) > 2:
         raise FileFormatError(
             f"{name}: an array in Fortran order with {len(shape)} dimensions; expected 2 at most, "
@@ -72,6 +73,6 @@ def check_size(stored: Stored, size: int, name: str) -> None:
     wanted = stored.offset + math.prod(stored.shape) * stored.dtype.itemsize
     if size != wanted:
         raise FileFormatError(
-            f"{name}: has {size} bytes, and its header (shape {shown(str(stored.shape))}, "
+            f"{name}: has {size} bytes, and its header (shape {clean(str(stored.shape))}, "
             f"{stored.dtype}) calls for {wanted}"
         )

@@ -17,9 +17,10 @@ import numpy as np
 from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.arrays import Stored
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.npy import check_size, read_header
 from lastlayer.scoring.readers.source import MAPPED, Column, refused, rows_within
+from lastlayer.scoring.text import clean
 
 DIRECTORY = 1 << 20  # bytes of a ZIP that list what it holds
 DEFLATED = 1032  # times: the most that deflate packs
@@ -43,7 +44,10 @@ class _Bounded(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._handle.seek(offset, whence)
+        try:
+            return self._handle.seek(offset, whence)
+        except OSError as error:
+            raise zipfile.BadZipFile("it points outside itself") from error
 
     def tell(self) -> int:
         return self._handle.tell()
@@ -119,7 +123,7 @@ def open_npz(file: File) -> Npz:
     with file.open() as handle, _archive(file, handle) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
-            title = f"{file}[{shown(name, 40)!r}]"
+            title = f"{file}[{clean(name, 40)!r}]"
             if name in arrays:
                 raise FileFormatError(f"{title}: is there twice")
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lastlayer.files import FileFormatError
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
+from lastlayer.scoring.text import clean
 
 ENDINGS = (".npy", ".npz", ".csv", ".csv.gz", ".parquet", ".safetensors")
 
@@ -25,7 +26,7 @@ def files_of(path: str | os.PathLike[str]) -> list[File]:
     if not os.path.lexists(name) and glob.has_magic(name):
         found = sorted(part for part in glob.glob(name) if not os.path.isdir(part))
         if not found:
-            raise FileFormatError(f"{shown(name)}: no file has such a name")
+            raise FileFormatError(f"{clean(name)}: no file has such a name")
         return [File(part) for part in found]
     return [File(name)]
 
@@ -39,7 +40,7 @@ def _of_known_kinds(parts: Iterable[str], folder: str) -> list[str]:
     )
     if not found:
         raise FileFormatError(
-            f"{shown(folder)}: a folder without files of predictions ({', '.join(ENDINGS)})"
+            f"{clean(folder)}: a folder without files of predictions ({', '.join(ENDINGS)})"
         )
     return found
 
@@ -51,13 +52,13 @@ def _remote(address: str) -> list[File]:
     try:
         system, path = fsspec.core.url_to_fs(address)
     except (ValueError, ImportError) as error:
-        raise FileFormatError(f"{shown(address)}: {shown(str(error), 200)}") from error
+        raise FileFormatError(f"{clean(address)}: {clean(str(error), 200)}") from error
     if "file" in (system.protocol if isinstance(system.protocol, tuple) else [system.protocol]):
         return files_of(path)
     if glob.has_magic(path) and not system.exists(path):
         found = sorted(part for part in system.glob(path) if not system.isdir(part))
         if not found:
-            raise FileFormatError(f"{shown(address)}: no file has such a name")
+            raise FileFormatError(f"{clean(address)}: no file has such a name")
     elif system.isdir(path):
         found = _of_known_kinds(system.ls(path, detail=False), address)
     else:

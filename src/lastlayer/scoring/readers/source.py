@@ -11,7 +11,8 @@ import numpy as np
 
 from lastlayer.contract import FLOATING, Array, dtype_name
 from lastlayer.files import FileFormatError
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
+from lastlayer.scoring.text import clean
 
 MAPPED = 64 << 20  # bytes a block where it is a view of the file: address space, not memory
 COPIED = 8 << 20  # bytes a block where it is read into memory
@@ -81,5 +82,5 @@ def refused(file: File, kind: str, *errors: type[BaseException]) -> Iterator[Non
     except FileFormatError:
         raise
     except errors as error:
-        words = shown(" ".join(str(error).split()), 200) or type(error).__name__
+        words = clean(" ".join(str(error).split()), 200) or type(error).__name__
         raise FileFormatError(f"{file}: not a {kind} that can be read: {words}") from error

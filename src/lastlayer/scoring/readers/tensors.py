@@ -10,8 +10,9 @@ import numpy as np
 
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.arrays import Arrays, Stored
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import refused
+from lastlayer.scoring.text import clean
 
 HEADER = 1 << 20  # bytes: some ten thousand tensors
 DTYPES = {
@@ -66,7 +67,7 @@ def _entry(
     file: File, name: str, entry: Any
 ) -> tuple[np.dtype[Any] | None, tuple[int, ...], int, int]:
     """Dtype, shape and place of a tensor; no dtype for one that holds nothing of use here."""
-    title = f"{file}[{shown(name, 40)!r}]"
+    title = f"{file}[{clean(name, 40)!r}]"
     match entry:
         case {"dtype": str(word), "shape": [*shape], "data_offsets": [start, end]} if len(
             entry
@@ -86,6 +87,6 @@ def _entry(
         return None, (), start, end
     if math.prod(shape) * dtype.itemsize != end - start:
         raise FileFormatError(
-            f"{title}: shape {shown(str(tuple(shape)))} of {dtype} in {end - start} bytes"
+            f"{title}: shape {clean(str(tuple(shape)))} of {dtype} in {end - start} bytes"
         )
     return dtype, tuple(shape), start, end

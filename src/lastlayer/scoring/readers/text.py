@@ -16,8 +16,9 @@ import numpy as np
 from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.columns import groups
-from lastlayer.scoring.readers.file import File, shown
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import Column, refused, rows_within
+from lastlayer.scoring.text import clean
 
 TITLES = 64 << 20  # bytes of the longest header: a few million classes
 WIDE = 2000  # columns from which on Arrow, which keeps each apart, is slower than NumPy
@@ -90,7 +91,7 @@ def _titles(file: File, stream: IO[bytes] | gzip.GzipFile) -> list[str]:
         raise FileFormatError(f"{file}: expected a header with the names of columns")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise FileFormatError(f"{file}: two columns are named {shown(twice, 40)!r}")
+        raise FileFormatError(f"{file}: two columns are named {clean(twice, 40)!r}")
     if all(_is_number(name) for name in names):
         raise FileFormatError(
             f"{file}: expected a header with the names of columns, and its first line is numbers"
@@ -152,12 +153,12 @@ def _explained(file: File, words: str) -> FileFormatError:
     row = re.search(r"Row #(\d+): ", words)
     place = f"{file}: row {int(row[1]) - 1}" if row else str(file)
     if found := re.search(r"invalid value '(.*)'", words, re.DOTALL):
-        return FileFormatError(f"{place}: expected a number, found {shown(found[1], 40)!r}")
+        return FileFormatError(f"{place}: expected a number, found {clean(found[1], 40)!r}")
     if found := re.search(r"Expected (\d+) columns, got (\d+)", words):
         return FileFormatError(f"{place}: has {found[2]} cells, the header {found[1]}")
     if "straddling" in words:
         return FileFormatError(f"{place}: a row is longer than any of so many columns should be")
-    return FileFormatError(f"{place}: not a .csv that can be read: {shown(words, 200)}")
+    return FileFormatError(f"{place}: not a .csv that can be read: {clean(words, 200)}")
 
 
 # --------------------------------------------------------------------------- NumPy
@@ -206,7 +207,7 @@ def _numbers(file: File, lines: list[str], wanted: Sequence[int], row: int) -> A
     except ValueError as error:
         found = re.search(r"could not convert string (.*) to float64 at row (\d+)", str(error))
         if not found:
-            raise FileFormatError(f"{file}: {shown(str(error), 200)}") from error
+            raise FileFormatError(f"{file}: {clean(str(error), 200)}") from error
         raise FileFormatError(
-            f"{file}: row {row + int(found[2])}: expected a number, found {shown(found[1], 40)}"
+            f"{file}: row {row + int(found[2])}: expected a number, found {clean(found[1], 40)}"
         ) from None
