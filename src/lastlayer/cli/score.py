@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lastlayer.cli.frugal import claim_few_addresses
 from lastlayer.cli.options import OutputFile, Ranks
 from lastlayer.cli.progress import Watch, progress
 from lastlayer.files import FileFormatError, write_whole
@@ -97,8 +97,7 @@ def command(
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from rich.console import Console
 
-    # Arrow's own allocator claims a gigabyte of addresses before the first byte
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    claim_few_addresses()
     from lastlayer.scoring.readers import open_predictions
     from lastlayer.scoring.text import clean
 
