@@ -11,6 +11,7 @@ from collections.abc import Sequence
 VERBS = {
     "demo": "Train a last layer on real handwritten digits, in seconds.",
     "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
+    "merge": "Add up the scores of parts, as if all had been scored at once.",
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }
 

@@ -121,7 +121,7 @@ def _digest(document: dict[str, Any]) -> str:
 def _state(score: Score) -> dict[str, Any]:
     tallies, whole = score._tallies, score._tally
     worst = whole.floats[tally.LOSS_OF] >= 0
-    needed = {score._start_of(row) for row in whole.numbers[tally.ROW_OF, worst].tolist()}
+    needed = {row - score._place(row)[1] for row in whole.numbers[tally.ROW_OF, worst].tolist()}
     last = score._sources[-1:]
     sources = [pair for pair in score._sources if pair[0] in needed or pair in last]
     state = {

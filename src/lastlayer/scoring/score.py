@@ -182,16 +182,10 @@ class Score(Metrics):
             self._failed = f"{self._row(first + fault.row)}: {fault.what}"
             raise fault.kind(self._failed)
 
-    def _start_of(self, row: int) -> int:
-        """The first row of the source of a row."""
-        return self._sources[self._source_of(row)][0]
-
-    def _source_of(self, row: int) -> int:
-        return bisect.bisect_right(self._sources, row, key=lambda pair: pair[0]) - 1
-
     def _place(self, row: int) -> tuple[str | None, int]:
         """The source of a row, and its number there."""
-        start, source = self._sources[self._source_of(row)]
+        found = bisect.bisect_right(self._sources, row, key=lambda pair: pair[0]) - 1
+        start, source = self._sources[found]
         return source, row - start
 
     def _row(self, row: int) -> str:
