@@ -14,11 +14,8 @@ from lastlayer.labels import LabelError
 VERBS = {
     "demo": "Train a last layer on real handwritten digits, in seconds.",
     "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
-<<<<<<< HEAD
-    "merge": "Add up the scores of parts, as if all had been scored at once.",
-=======
     "score": "Score files of predictions: loss, perplexity, accuracy and calibration, in one pass.",
->>>>>>> 08bdebdd96ca0dd724ad89d58f6beee70e221dda
+    "merge": "Add up the scores of parts, as if all had been scored at once.",
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }
 
