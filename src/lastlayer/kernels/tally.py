@@ -148,7 +148,7 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
                codes: Any, floats: Any, numbers: Any) -> Any:  # fmt: skip
     """Add rows to a tally; which of them is the first that gave NaN, or −1.
 
-    columns is what `row_statistics` returns. The rows are `first` and those that follow, at
+    columns is what `row_statistics` returns, the loss in float64. The rows are `first` and those that follow, at
     `place` and what follows in the row of blocks of 2^level. `matrix` has the confusions where it
     is not empty, else `codes` gets label · C + prediction of each row, −1 where they agree.
     """
@@ -164,7 +164,7 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
         rights: Any = 0
         n, l1, l2, l3 = 0, 0, 0, 0
         for i in range(row, upto):
-            label, guess, value = labels[i], prediction[i], np.float64(loss[i])
+            label, guess, value = labels[i], prediction[i], loss[i]
             if not dense:
                 codes[i] = -1
             if label == ignore:
@@ -176,7 +176,7 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
                     not_a_number = i
                 continue
             if not value > 0.0:
-                value = np.float64(0.0)  # and not −0.0
+                value = 0.0  # and not −0.0
             right = np.int64(guess == label)
             n += 1
             rights += right
