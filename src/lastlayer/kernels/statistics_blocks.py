@@ -184,30 +184,37 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance
 
 
 @inner
-def block_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
-    """How many logits of a block come before the label, which stands at `label` or outside.
+def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
+    """(the largest logit of a block, how many come before the label).
 
-    Those of a lower index come before it where they are as large, those of a higher one not.
+    The label, of the logit `picked`, stands at `label`, in the block or outside. Logits of a lower
+    index come before it where they are as large, those of a higher one not.
     """
     lanes, j = lane_count(like), 0
     bound = fill(picked if label >= n else next_up(picked), like)
-    one, a = fill(1.0, like), fill(0.0, like)
-    b, c, d = a, a, a
+    one, zero, lowest = fill(1.0, like), fill(0.0, like), fill(-np.inf, like)
+    a, b, c, d = lowest, lowest, lowest, lowest
+    p, q, r, s = zero, zero, zero, zero
     while j + 4 * lanes <= n:
         k = at + j
-        a = where(at_least(load(x, k, like), bound), a + one, a)
-        b = where(at_least(load(x, k + lanes, like), bound), b + one, b)
-        c = where(at_least(load(x, k + 2 * lanes, like), bound), c + one, c)
-        d = where(at_least(load(x, k + 3 * lanes, like), bound), d + one, d)
+        ask(x, k, lanes)
+        v = load(x, k, like)
+        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
+        v = load(x, k + lanes, like)
+        b, q = maximum(v, b), where(at_least(v, bound), q + one, q)
+        v = load(x, k + 2 * lanes, like)
+        c, r = maximum(v, c), where(at_least(v, bound), r + one, r)
+        v = load(x, k + 3 * lanes, like)
+        d, s = maximum(v, d), where(at_least(v, bound), s + one, s)
         j += 4 * lanes
     while j < n:
-        v = load_up_to(x, at + j, n - j, np.nan, like)  # of which no comparison holds
-        a = where(at_least(v, bound), a + one, a)
+        v = load_up_to(x, at + j, n - j, -np.inf, like)  # less than the bound, even than -inf's
+        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
         j += lanes
     if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
         level, j = fill(picked, like), 0
         while j < label:
             v = load_up_to(x, at + j, label - j, np.nan, like)
-            b = where(equal(v, level), b + one, b)
+            q = where(equal(v, level), q + one, q)
             j += lanes
-    return total_of((a + b) + (c + d))
+    return largest_of(maximum(maximum(a, b), maximum(c, d))), total_of((p + q) + (r + s))

@@ -25,7 +25,7 @@ from lastlayer.kernels.row import (
     M,
     describe,
 )
-from lastlayer.kernels.statistics_blocks import block_before, block_sums, second_scale
+from lastlayer.kernels.statistics_blocks import block_max_before, block_sums, second_scale
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
 from lastlayer.kernels.tile import TILE, X_BUFFER, begin, visit
 from lastlayer.kernels.vecmath import rate_of, unscale
@@ -55,7 +55,15 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
     d, row, indices, rate, inv_t, variance, like = extra
-    m = np.float64(block_max(x, at, n, like))
+    if variance is None:
+        label = -1
+        if d[SAMPLE + r] > 0.0:
+            label = pointer(indices, _I64)[row + r] - block
+        found, before = block_max_before(x, at, n, label, as_like(d[PICKED + r], like), like)
+        d[BEFORE + r] += np.float64(before)
+    else:
+        found = block_max(x, at, n, like)
+    m = np.float64(found)
     rises = m > d[M + r]
     if rises:
         rise(d, r, m, inv_t, variance)
@@ -70,9 +78,6 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     d[TIES + r] += np.float64(ties)
     d[FIRST + r] += np.float64(first) * scale
     d[SECOND + r] += np.float64(second) * (scale * second_scale(like, variance))
-    if variance is None and m >= d[PICKED + r] and d[SAMPLE + r] > 0.0:
-        label = pointer(indices, _I64)[row + r] - block
-        d[BEFORE + r] += block_before(x, at, n, label, as_like(d[PICKED + r], like), like)
 
 
 @kernel
