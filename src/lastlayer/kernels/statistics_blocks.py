@@ -12,20 +12,22 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import ask
+from lastlayer.kernels.blocks import BLOCK, ask
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.memory import lane_count, load, load_up_to
 from lastlayer.kernels.simd import (
     at_least,
+    bits_set,
     const,
     element_of,
     equal,
     fill,
-    first_set,
+    first_bit,
     fma,
     largest_of,
     maximum,
     next_up,
+    store_mask,
     total_of,
     where,
 )
@@ -104,83 +106,70 @@ def _below(e: Any, v: Any, most: Any) -> Any:
 
 
 @by_dtype
-def _more_ties(ties: Any, v: Any, most: Any) -> Any:
-    def none(ties: Any, v: Any, most: Any) -> Any:
-        return ties
+def _mark(marks: Any, j: Any, v: Any, most: Any) -> Any:
+    """Set the bits of a block that stand for the maximum."""
 
-    def counted(ties: Any, v: Any, most: Any) -> Any:
-        return where(equal(v, fill(most, most)), ties + const(1.0, ties), ties)
+    def nothing(marks: Any, j: Any, v: Any, most: Any) -> None:
+        pass
 
-    return none if isinstance(most, types.NoneType) else counted
+    def mask(marks: Any, j: Any, v: Any, most: Any) -> None:
+        store_mask(marks, j, equal(v, fill(most, most)))
 
-
-@by_dtype
-def _seen(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-    """−j, a negative offset, in each lane where the maximum is seen first; −inf before."""
-
-    def unasked(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-        return place
-
-    def first(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-        return where(equal(v, fill(most, most)), maximum(place, j), place)
-
-    alone = isinstance(most, types.NoneType) or not isinstance(variance, types.NoneType)
-    return unasked if alone else first
+    return nothing if isinstance(most, types.NoneType) else mask
 
 
 @inner
-def _first_of(place: Any) -> Any:
-    """The offset of the first maximum, from what `_seen` left."""
-    least = largest_of(place)
-    return first_set(equal(place, fill(least, least))) - least
+def marked(marks: Any) -> Any:
+    """How many bits are set that stand for a block's logits, and which is the first."""
+    count, first = 0, BLOCK
+    for k in range(BLOCK // 64 - 1, -1, -1):
+        word = marks[k]
+        count += bits_set(word)
+        first = 64 * k + first_bit(word) if word != 0 else first
+    return count, first
 
 
 @inner
 def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance: Any,
-               like: Any) -> Any:  # fmt: skip
-    """(Σ e, Σ e u, Σ e² or Σ e u², how many are `most`, where the first is) of a block.
+               marks: Any, like: Any) -> Any:  # fmt: skip
+    """(Σ e, Σ e u, Σ e² or Σ e u²) of a block, without what is `most`, which is marked.
 
-    What is `most` is left out of the sums. They are lifted; `second_scale` says how much more the
-    third is. `most` None stands for a block that is all below the maximum.
+    The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
+    block that is all below the maximum.
     """
-    lanes, end, j = lane_count(like), at + n, at
-    t = fill(top, like)
+    lanes, j, t = lane_count(like), 0, fill(top, like)
     a = fill(0.0, like)
-    b, c, d, first, ties = a, a, a, a, a
-    second, place = second_start(like, variance), fill(-np.inf, like)
-    offset, step = a, fill(lanes, like)
-    while j + 4 * lanes <= end:
-        ask(x, j, lanes)
-        v = load(x, j, like)
+    b, c, d, first = a, a, a, a
+    second = second_start(like, variance)
+    while j + 4 * lanes <= n:
+        ask(x, at + j, lanes)
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + 2 * lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + 3 * lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        j += 4 * lanes
-    while j < end:
-        v = load_up_to(x, j, end - j, -np.inf, like)
+        _mark(marks, j, v, most)
+        j += lanes
+    while j < n:
+        v = load_up_to(x, at + j, n - j, -np.inf, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
+        _mark(marks, j, v, most)
         j += lanes
-    total = total_of((a + b) + (c + d))
-    return total, -total_of(first), total_of(second), total_of(ties), _first_of(place)
+    return total_of((a + b) + (c + d)), -total_of(first), total_of(second)
 
 
 @inner
