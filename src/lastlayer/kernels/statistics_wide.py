@@ -91,8 +91,8 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
 @kernel
 def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
-                    columns: Any, scratch: Any, states: Any, like: Any, x_like: Any,
-                    loss_like: Any) -> None:  # fmt: skip
+                    columns: Any, scratch: Any, states: Any, like: Any,
+                    x_like: Any) -> None:  # fmt: skip
     """The statistics of rows [lo, hi).
 
     Parameters as those of `wide.loss_rows`, and:
@@ -121,6 +121,6 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         sums = (d, row, indices, rate, numbers[INVERSE_TEMPERATURE], variance, marks, like)
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING, 0,
               None, None, NOTHING, 0, memory, buffer)  # fmt: skip
-        finish(d, numbers, rate_64, variance, like)
-        give(d, columns, row, tile, variance, loss_like)
+        finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
+        give(d, columns, row, tile, variance, like)
         row += tile
