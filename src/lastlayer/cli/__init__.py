@@ -15,6 +15,7 @@ VERBS = {
     "demo": "Train a last layer on real handwritten digits, in seconds.",
     "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
     "score": "Score files of predictions: loss, perplexity, accuracy and calibration, in one pass.",
+    "merge": "Add up the scores of parts, as if all had been scored at once.",
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }
 

@@ -21,40 +21,38 @@ from lastlayer.kernels.simd import bits
 POWERS = 1 << 11
 CELLS = 2 * POWERS  # int64: the lower 27 bits, the upper 26
 _HALF = 27
-# Of the last power, that of infinity and NaN, the cells count instead: +inf, and the others.
+# Of the last power, that of infinity and NaN, the cells count instead: +inf, and −inf or NaN.
 INFINITE, NOT_NUMBERS = CELLS - 2, CELLS - 1
 # 2 ** 36 numbers: below it no cell overflows
 MOST = 1 << 36
 
 
 @inner
-def add(sums: Any, at: Any, value: Any) -> None:
-    """Add a float64 to the cells that begin at sums[at]."""
+def parts(value: Any) -> Any:
+    """Where in the cells a float64 goes, and what is added there and to the next cell."""
     n = bits(value)
     power = (n >> 52) & (POWERS - 1)
     whole = n & ((1 << 52) - 1)
-    if power == POWERS - 1:
-        sums[at + (INFINITE if value > 0.0 else NOT_NUMBERS)] += 1
-        return
-    if power > 0:
-        whole |= 1 << 52
-    else:
-        power = 1  # subnormal: the same unit, without the leading 1
-    if n < 0:
-        whole = -whole
-    sums[at + 2 * power] += whole & ((1 << _HALF) - 1)
-    sums[at + 2 * power + 1] += whole >> _HALF
+    finite = power < POWERS - 1
+    whole |= np.int64(power > 0) << 52  # subnormal: without the leading 1, the same unit
+    power += np.int64(power == 0)
+    whole = -whole if n < 0 else whole
+    low = whole & ((1 << _HALF) - 1) if finite else np.int64(value > 0.0)
+    high = whole >> _HALF if finite else np.int64(not value > 0.0)
+    return 2 * power, low, high
 
 
 @kernel
 def add_all(sums: Any, values: Any) -> None:
     """Add an array of floats. (CELLS,) and (N,)"""
     for k in range(values.size):
-        add(sums, 0, np.float64(values[k]))
+        at, low, high = parts(np.float64(values[k]))
+        sums[at] += low
+        sums[at + 1] += high
 
 
 def ratio(sums: Indices, divisor: int = 1) -> float:
-    """The sum divided by a whole number above 0, rounded once; inf and NaN as floats have them."""
+    """The sum divided by a whole number above 0, rounded once; NaN where −inf or NaN was added."""
     if sums[NOT_NUMBERS]:
         return math.nan
     if sums[INFINITE]:
@@ -67,4 +65,4 @@ def ratio(sums: Indices, divisor: int = 1) -> float:
     try:
         return total / (divisor << 1074)  # of whole numbers, which Python rounds correctly
     except OverflowError:
-        return math.copysign(math.inf, total)
+        return math.inf if total > 0 else -math.inf
