@@ -128,9 +128,7 @@ def labels_of(block: Block, settings: Settings) -> Indices:
                 wide = block.targets.astype(np.float64)
                 bad = ~((wide >= 0) & (wide <= contract.LARGEST)).all(axis=1)
             row = int(bad.argmax())
-            raise Fault(
-                row, "a soft label that is negative, infinite or NaN", LabelError
-            ) from None
+            raise Fault(row, "a soft label that is negative, infinite or NaN", LabelError) from None
         return np.asarray(block.targets).argmax(axis=1)
     assert block.indices is not None  # one of the two is always there
     labels = np.require(block.indices, np.int64, ["C", "A"])
@@ -146,9 +144,7 @@ def labels_of(block: Block, settings: Settings) -> Indices:
     return labels
 
 
-def _of_probabilities(
-    block: Block, labels: Indices, settings: Settings
-) -> tuple[Array, ...]:
+def _of_probabilities(block: Block, labels: Indices, settings: Settings) -> tuple[Array, ...]:
     from lastlayer.kernels.probability_rows import NOT_PROBABILITY, probability_rows
 
     p = block.logits

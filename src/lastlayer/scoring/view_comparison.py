@@ -66,7 +66,9 @@ def verdict(name: str, first: str, difference: Difference) -> str:
     """Which of two has the lower loss, and whether that may be chance."""
     low, high = difference.loss_interval
     if math.isnan(low):
-        return f"{name}: an interval of its difference from {first} takes finite losses and two rows."
+        return (
+            f"{name}: an interval of its difference from {first} takes finite losses and two rows."
+        )
     if low <= 0 <= high:
         return f"{name}: no difference in loss from {first} that could not be chance."
     word = "lower" if difference.loss < 0 else "higher"

@@ -35,7 +35,9 @@ def html(comparison: Comparison, *, title: str) -> str:
         title=title,
         summary=f"{len(names)} predictions of {view.summary(scores[0])}",
         scores=Table(
-            "Each by itself", view_comparison.SCORE_HEADS, view_comparison.score_rows(names, comparison)
+            "Each by itself",
+            view_comparison.SCORE_HEADS,
+            view_comparison.score_rows(names, comparison),
         ),
         differences=Table(
             "Differences, row by row: a loss below 0 is a lower one; accuracy in points",

@@ -42,7 +42,9 @@ def render(template: str, *, title: str, settings: Mapping[str, Any], **values: 
     versions = {"lastlayer": __version__, "Python": platform.python_version()}
     return environment.get_template(template).render(
         title=clean(title, LONGEST_TITLE),
-        settings=[(clean(name), clean(value)) for name, value in settings.items() if value is not None],
+        settings=[
+            (clean(name), clean(value)) for name, value in settings.items() if value is not None
+        ],
         versions=[*versions.items(), *((name, version(name)) for name in PACKAGES)],
         definitions=definitions(),
         **values,
