@@ -36,7 +36,7 @@ def probability_rows(p: Any, labels: Any, ignore: Any, tolerance: Any, columns: 
                 nats -= value * math.log(value)
             if value > most:
                 most, place = value, j
-        if total != total:
+        if math.isnan(total):
             loss[i] = confidence[i] = doubt[i] = brier[i] = entropy[i] = math.nan
             prediction[i] = rank[i] = -1
             continue

@@ -105,9 +105,7 @@ def finish(d: Any, numbers: Any, rate: Any, variance: Any, like: Any) -> Any:
 def give(d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: Any) -> Any:
     """Store a tile's results; `columns` are the addresses of what they go to."""
 
-    def statistics(
-        d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: Any
-    ) -> None:
+    def statistics(d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: Any) -> None:
         loss, prediction, confidence, doubt, rank, brier, entropy = columns
         _give(d, LOSS, pointer(loss, loss_like), row, tile)
         _give_whole(d, PLACE, pointer(prediction, _I64), row, tile)
@@ -117,9 +115,7 @@ def give(d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: An
         _give(d, BRIER, pointer(brier, _F64), row, tile)
         _give(d, ENTROPY, pointer(entropy, _F64), row, tile)
 
-    def derivatives(
-        d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: Any
-    ) -> None:
+    def derivatives(d: Any, columns: Any, row: Any, tile: Any, variance: Any, loss_like: Any) -> None:
         loss, slope, curvature = columns
         _give(d, LOSS, pointer(loss, _F64), row, tile)
         _give(d, SLOPE, pointer(slope, _F64), row, tile)

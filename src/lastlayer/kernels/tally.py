@@ -26,14 +26,12 @@ BRIER = 4
 ENTROPY = BRIER + DIGITS
 
 LOSS = 16  # the exact sum
-# Losses by their power of 2 and the quarter of it: a histogram with a logarithmic axis.
-QUARTERS = 2
-LOSS_SHIFT = 52 - QUARTERS
-INFINITE_CELL = 0x7FF << QUARTERS
+# Losses by the quarters of each power of 2, 2^(n/4): a histogram with a logarithmic axis.
 LOSS_CELLS = LOSS + exact_sum.CELLS
+INFINITE_CELL = 0x7FF << 2
 # From 0 to log C, and beyond by a rounding.
 ENTROPY_BINS = 64
-ENTROPY_CELLS = LOSS_CELLS + (1 << (11 + QUARTERS))
+ENTROPY_CELLS = LOSS_CELLS + (1 << 13)
 # How many classes come before the label: 0, 1, … and all that are more.
 RANKS = 1024
 RANK_CELLS = ENTROPY_CELLS + ENTROPY_BINS
@@ -63,6 +61,21 @@ def size(bins: int) -> int:
     return BINS + PAIR * bins
 
 
+# where the quarters begin within a power, as the lower bits of a float
+_QUARTER, _HALF, _THREE = (
+    int(np.float64(2.0 ** (n / 4)).view(np.int64)) & ((1 << 52) - 1) for n in (1, 2, 3)
+)
+
+
+@inner
+def _loss_cell(value: Any) -> Any:
+    """Four for each power of 2."""
+    n = bits(value)
+    part = n & ((1 << 52) - 1)
+    quarter = np.int64(part >= _QUARTER) + np.int64(part >= _HALF) + np.int64(part >= _THREE)
+    return ((n >> 52) << 2) + quarter
+
+
 @inner
 def _large(words: Any, value: Any) -> Any:
     """Add the first digit of a loss of 2^20 or more; the rest of it is returned."""
@@ -75,11 +88,21 @@ def _large(words: Any, value: Any) -> Any:
 
 
 @inner
+def _digits(value: Any) -> Any:
+    """A value below 2^20 in units of 2^−16, 2^−48 and 2^−80."""
+    value = value * 2.0**16
+    high = np.int64(value)
+    value = (value - high) * 2.0**32
+    middle = np.int64(value)
+    return high, middle, np.int64((value - middle) * 2.0**32)
+
+
+@inner
 def _fine_cell(confidence: Any, doubt: Any) -> Any:
     """Which cell of the fine scale, in order of confidence."""
     low = confidence <= doubt
     part = np.float32(confidence if low else doubt)
-    cell = max(np.int64(bits(part) >> (23 - FINE_BITS)) - LOWEST, 0)
+    cell: Any = max(np.int64(bits(part) >> (23 - FINE_BITS)) - LOWEST, 0)
     return cell if low else 2 * SIDE - 1 - cell
 
 
@@ -133,11 +156,13 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
     many, dense = classes.shape[0], matrix.size > 0
     worst = floats.shape[1] - 1
     not_a_number, row, end = -1, 0, labels.size
-    ranks = counted = b1 = b2 = b3 = e1 = e2 = e3 = 0
+    ranks: Any = 0
+    counted, b1, b2, b3, e1, e2, e3 = 0, 0, 0, 0, 0, 0, 0
     while row < end:
         block = (place + row) >> level
         upto = min(end, ((block + 1) << level) - place)
-        n = l1 = l2 = l3 = 0
+        rights: Any = 0
+        n, l1, l2, l3 = 0, 0, 0, 0
         for i in range(row, upto):
             label, guess, value = labels[i], prediction[i], np.float64(loss[i])
             if not dense:
@@ -145,16 +170,19 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
             if label == ignore:
                 words[IGNORED] += 1
                 continue
-            if value != value:
+            if guess < 0 or np.isnan(value):
                 words[NAN] += 1
                 if not_a_number < 0:
                     not_a_number = i
                 continue
+            if not value > 0.0:
+                value = np.float64(0.0)  # and not −0.0
             right = np.int64(guess == label)
             n += 1
+            rights += right
 
             add(words, LOSS, value)
-            words[LOSS_CELLS + (bits(value) >> LOSS_SHIFT)] += 1
+            words[LOSS_CELLS + _loss_cell(value)] += 1
             if worst >= 0:
                 least = floats[LOSS_OF, worst]
                 if value > least or (value == least and first + i < numbers[ROW_OF, worst]):
@@ -162,10 +190,7 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
             if value >= 2.0**20:
                 _large(blocks[block], value)
                 value = _large(classes[label], value)
-            d1 = np.int64(value * 2.0**16)
-            value = value * 2.0**16 - d1
-            d2 = np.int64(value * 2.0**32)
-            d3 = np.int64((value * 2.0**32 - d2) * 2.0**32)
+            d1, d2, d3 = _digits(value)
             l1, l2, l3 = l1 + d1, l2 + d2, l3 + d3
             classes[label, 1] += d1
             classes[label, 2] += d2
@@ -180,29 +205,24 @@ def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, l
                     codes[i] = label * many + guess
 
             share = np.int64(confidence[i] * UNIT + 0.5)
-            cell = _fine_cell(confidence[i], doubt[i])
+            cell: Any = _fine_cell(confidence[i], doubt[i])
             _tally_outcome(words, FINE + cell * PAIR, right, share)
             _tally_outcome(words, BINS + _bin(confidence[i], edges) * PAIR, right, share)
 
             ranks += rank[i]
             words[RANK_CELLS + min(rank[i], RANKS)] += 1
-            value = brier[i] * 2.0**16
-            d1 = np.int64(value)
-            d2 = np.int64((value - d1) * 2.0**32)
-            b1, b2 = b1 + d1, b2 + d2
-            b3 += np.int64(((value - d1) * 2.0**32 - d2) * 2.0**32)
-            value = entropy[i]
+            d1, d2, d3 = _digits(brier[i])
+            b1, b2, b3 = b1 + d1, b2 + d2, b3 + d3
+            value = max(entropy[i], 0.0)
             cell = min(np.int64(value * entropy_scale), ENTROPY_BINS - 1)
             words[ENTROPY_CELLS + cell] += 1
-            value *= 2.0**16
-            d1 = np.int64(value)
-            d2 = np.int64((value - d1) * 2.0**32)
-            e1, e2 = e1 + d1, e2 + d2
-            e3 += np.int64(((value - d1) * 2.0**32 - d2) * 2.0**32)
+            d1, d2, d3 = _digits(value)
+            e1, e2, e3 = e1 + d1, e2 + d2, e3 + d3
         blocks[block, 1] += l1
         blocks[block, 2] += l2
         blocks[block, 3] += l3
         blocks[block, TALLIED] += n
+        blocks[block, CORRECT] += rights
         counted += n
         row = upto
     words[COUNT] += counted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -91,9 +90,8 @@ def confidence_histogram(words: Indices) -> Histogram:
     middle = fine_edges()
     middle = (middle[:-1] + middle[1:]) / 2
     of_bin = np.minimum((middle * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    counts = np.zeros(CONFIDENCE_BINS, np.int64)
-    np.add.at(counts, of_bin, cells[:, 0] + cells[:, 2])
-    return Histogram(edges(CONFIDENCE_BINS), counts)
+    counts = np.bincount(of_bin, cells[:, 0] + cells[:, 2], CONFIDENCE_BINS)
+    return Histogram(edges(CONFIDENCE_BINS), counts.astype(np.int64))
 
 
 def entropy_histogram(words: Indices, classes: int) -> Histogram:
@@ -105,21 +103,14 @@ def entropy_histogram(words: Indices, classes: int) -> Histogram:
 def loss_histogram(words: Indices, bins: int = 64) -> Histogram:
     """On a logarithmic axis: quarters of the powers of 2, or more than one where there are many."""
     cells = words[tally.LOSS_CELLS : tally.ENTROPY_CELLS]
-    infinite = tally.INFINITE_CELL
-    there = np.flatnonzero(cells[1:infinite]) + 1
-    zeros, top = int(cells[0]), int(cells[infinite])
+    zeros, infinite = int(cells[0]), int(cells[tally.INFINITE_CELL])
+    there = np.flatnonzero(cells[1 : tally.INFINITE_CELL]) + 1
     if not there.size:
-        return Histogram(np.array([1.0, 2.0]), np.zeros(1, np.int64), zeros, top)
+        return Histogram(np.array([1.0, 2.0]), np.zeros(1, np.int64), zeros, infinite)
     step = 1
-    while int(there[-1]) // step - int(there[0]) // step >= bins:
+    while there[-1] // step - there[0] // step >= bins:
         step *= 2
-    first, last = int(there[0]) // step, int(there[-1]) // step
-    counts = np.zeros(last - first + 1, np.int64)
-    np.add.at(counts, there // step - first, cells[there])
-    bounds = np.array([_loss_edge(step * n) for n in range(first, last + 2)])
-    return Histogram(bounds, counts, zeros, top)
-
-
-def _loss_edge(cell: int) -> Any:
-    """Where a cell of losses begins: the float with its leading bits."""
-    return np.int64(cell << tally.LOSS_SHIFT).view(np.float64)
+    first, last = there[0] // step, there[-1] // step
+    counts = np.bincount(there // step - first, cells[there], last - first + 1)
+    quarters = step * np.arange(first, last + 2) - 4 * 1023.0
+    return Histogram(np.exp2(quarters / 4), counts.astype(np.int64), zeros, infinite)

@@ -12,20 +12,32 @@ RESAMPLES = 1000
 SHARE = 0.95
 
 
-def bootstrap_interval(losses: Floats, counts: Indices) -> tuple[float, float]:
-    """The 95 % percentile interval of Σ losses / Σ counts, blocks drawn with replacement. (B,)
+def draws(blocks: int) -> Indices:
+    """Which blocks each resample has. (RESAMPLES, blocks)
 
-    The draws come from a fixed key and do not change from one version of NumPy to the next. NaN
-    where there are not two blocks, or a loss is infinite.
+    From a fixed key, and not to change from one version of NumPy to the next.
     """
-    there = counts > 0
-    losses, counts = losses[there], counts[there]
-    blocks = len(counts)
-    if blocks < 2 or not np.isfinite(losses).all():
-        return math.nan, math.nan
     raw = np.random.Philox(key=0).random_raw(RESAMPLES * blocks)
-    drawn = ((raw >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)).astype(np.intp)
-    drawn = drawn.reshape(RESAMPLES, blocks)
-    means = losses[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - SHARE) / 2, (1 + SHARE) / 2])
+    drawn = (raw >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)
+    return drawn.astype(np.int64).reshape(RESAMPLES, blocks)
+
+
+def middle(values: Floats) -> tuple[float, float]:
+    """Between which 95 % of the resamples lie; NaN where one of them is infinite or NaN."""
+    if not np.isfinite(values).all():
+        return math.nan, math.nan
+    low, high = np.quantile(values, [(1 - SHARE) / 2, (1 + SHARE) / 2])
     return float(low), float(high)
+
+
+def bootstrap_interval(sums: Floats) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean loss, blocks drawn with replacement.
+
+    From the loss, right rows and rows of each block (B, 3). NaN where there are not two blocks with
+    rows, or a loss is infinite.
+    """
+    sums = sums[sums[:, 2] > 0]
+    if len(sums) < 2 or not np.isfinite(sums).all():
+        return math.nan, math.nan
+    drawn = draws(len(sums))
+    return middle(sums[drawn, 0].sum(axis=1) / sums[drawn, 2].sum(axis=1))

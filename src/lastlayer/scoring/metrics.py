@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lastlayer.contract import Indices
+from lastlayer.contract import Floats, Indices
 from lastlayer.kernels import exact_sum, tally
 from lastlayer.scoring import calibration
 from lastlayer.scoring.interval import bootstrap_interval
@@ -25,11 +25,14 @@ LISTED = 1000  # confusions that are listed where there is no matrix
 class Metrics:
     """What can be read from a tally; without rows every mean is NaN."""
 
-    _tally: Tally
     _settings: Settings
     _confusions: Confusions | None
     _classes: int
     _bytes: int | None
+
+    @property
+    def _tally(self) -> Tally:
+        raise NotImplementedError
 
     # ----------------------------------------------------------------- counts
 
@@ -75,8 +78,15 @@ class Metrics:
 
         (NaN, NaN) for fewer than two blocks, or where a loss is infinite.
         """
+        return bootstrap_interval(self.block_sums)
+
+    @property
+    def block_sums(self) -> Floats:
+        """Loss, right rows and rows of each block of consecutive rows. (2048, 3)"""
         blocks = self._tally.blocks
-        return bootstrap_interval(digits(blocks), blocks[:, tally.TALLIED])
+        return np.stack(
+            [digits(blocks), blocks[:, tally.CORRECT], blocks[:, tally.TALLIED]], axis=1
+        )
 
     @property
     def perplexity(self) -> float:
@@ -170,7 +180,7 @@ class Metrics:
         return calibration.as_bins(*self._equal_mass)
 
     @property
-    def _equal_mass(self) -> tuple[Indices, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    def _equal_mass(self) -> tuple[Indices, Floats]:
         return calibration.equal_mass(self._tally.words, self._settings.bins)
 
     @property

@@ -38,7 +38,7 @@ class Block:
         )
 
 
-class Fault(Exception):  # noqa: N818: what the error is, its row decides
+class Fault(Exception):  # noqa: N818
     """What is wrong with a row; the row is counted within its block."""
 
     def __init__(self, row: int, what: str, kind: type[ValueError] = ValueError) -> None:
@@ -76,13 +76,11 @@ def statistics(block: Block, settings: Settings) -> tuple[tuple[Array, ...], Ind
     from lastlayer.kernels.statistics import row_statistics
 
     labels = labels_of(block, settings)
-    temper = settings.temperature != 1.0
     if settings.probabilities:
         columns = _of_probabilities(block, labels, settings)
-        if not temper:
+        if settings.temperature == 1.0:
             return columns, labels
-        with np.errstate(divide="ignore"):
-            block = Block(np.log(block.logits.astype(np.float64)), block.indices, block.targets)
+        block = logarithms(block)
     found = row_statistics(problem_of(block, labels, settings))
     return (found.loss, found.prediction, found.confidence, found.doubt, found.rank, found.brier,
             found.entropy), labels  # fmt: skip
@@ -108,6 +106,13 @@ def problem_of(block: Block, labels: Indices, settings: Settings) -> Problem:
     )
 
 
+def logarithms(block: Block) -> Block:
+    """Logits, in float64, whose softmax the probabilities of a block are."""
+    with np.errstate(divide="ignore"):
+        logits = np.log(block.logits.astype(np.float64))
+    return Block(logits, block.indices, block.targets)
+
+
 def ignored(block: Block, settings: Settings) -> int:
     """The label to leave out, as int64 labels have it; none of a distribution's is −1."""
     return -1 if block.targets is not None else contract.as_stored(settings.ignore_index)
@@ -129,7 +134,8 @@ def labels_of(block: Block, settings: Settings) -> Indices:
                 bad = ~((wide >= 0) & (wide <= contract.LARGEST)).all(axis=1)
             row = int(bad.argmax())
             raise Fault(row, "a soft label that is negative, infinite or NaN", LabelError) from None
-        return np.asarray(block.targets).argmax(axis=1)
+        modes: Indices = block.targets.argmax(axis=1)
+        return modes
     assert block.indices is not None  # one of the two is always there
     labels = np.require(block.indices, np.int64, ["C", "A"])
     classes = block.logits.shape[1]

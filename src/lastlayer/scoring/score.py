@@ -1,26 +1,20 @@
-"""`Score`: what predictions are worth, gathered block by block; and `score`, for all at once."""
+"""`Score`: what predictions are worth, gathered block by block."""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from lastlayer.contract import as_stored
-from lastlayer.kernels import tally
-from lastlayer.kernels.threads import get_num_threads, num_threads, spread
-from lastlayer.scoring import calibration, rows
+from lastlayer.scoring.adding import add_rows
 from lastlayer.scoring.confusions import Confusions
 from lastlayer.scoring.metrics import Metrics
-from lastlayer.scoring.rows import Block, Fault
+from lastlayer.scoring.rows import Block, blocks_of
 from lastlayer.scoring.settings import as_bytes, as_settings
 from lastlayer.scoring.tables import Example, TemperatureFit
 from lastlayer.scoring.tallies import DENSE, Tallies, Tally
 
-SLICE = 1 << 15  # rows taken together, so that what is known of each stays in the cache
 MOST_CLASSES = 1 << 24
 
 
@@ -65,10 +59,8 @@ class Score(Metrics):
         Mean and sum of the losses in nats, rounded once.
     loss_interval : tuple of float
         95 % interval of the mean.
-    perplexity, bits : float
-        exp(loss) and loss / ln 2.
-    bits_per_byte : float or None
-        Total bits divided by `bytes`.
+    perplexity, bits, bits_per_byte : float
+        exp(loss), loss / ln 2, and total bits divided by `bytes`, None without those.
     accuracy, mean_rank, brier, entropy, confidence : float
         Means over the rows; the rank of the label is 1 where it has the largest logit.
     top_k : dict of int to float
@@ -78,7 +70,6 @@ class Score(Metrics):
     reliability, adaptive_reliability : tuple of Bin
         The bins of both: lo, hi, count, confidence, accuracy.
     confidence_histogram, entropy_histogram, loss_histogram : Histogram
-        Edges and counts.
     per_class : Classes
         Columns (C,): count, predicted, correct, loss, precision, recall, f1.
     confusion : Confusion
@@ -169,7 +160,7 @@ class Score(Metrics):
             return self
         if self._failed:
             raise ValueError(f"an update has failed ({self._failed}): start with a new score")
-        for block in rows.blocks_of(logits, labels, self._settings):
+        for block in blocks_of(logits, labels, self._settings):
             self._add(block, source)
         return self
 
@@ -182,69 +173,19 @@ class Score(Metrics):
         first = self.rows
         if not self._sources or self._sources[-1][1] != source:
             self._sources.append((first, source))
-        place = self._tallies.make_room(len(block))
-        faults: list[Fault] = []
-
-        def work(lo: int, hi: int) -> None:
-            one = self._tallies.take()
-            try:
-                for start in range(lo, hi, SLICE):
-                    end = min(start + SLICE, hi)
-                    self._tally_slice(block, start, end, first, place, one)
-            except Fault as fault:
-                fault.row += start
-                faults.append(fault)
-            finally:
-                self._tallies.give(one)
-
-        def alone(lo: int, hi: int) -> None:
-            with num_threads(1):
-                work(lo, hi)
-
         try:
-            if self._confusions is None:
-                with num_threads(min(get_num_threads(), self._tallies.most)):
-                    spread(alone, len(block), block.logits[:1].nbytes, 64)
-            else:  # rows are long: their classes are spread, and confusions are counted in order
-                work(0, len(block))
+            fault = add_rows(block, self._settings, self._tallies, self._confusions)
         except BaseException as error:
             self._failed = str(error) or type(error).__name__
             raise
-        if faults:
-            fault = min(faults, key=lambda fault: fault.row)
-            error = fault.kind(f"{self._row(first + fault.row)}: {fault.what}")
-            self._failed = str(error)
-            raise error
-
-    def _tally_slice(
-        self, block: Block, start: int, end: int, first: int, place: int, one: Tally
-    ) -> None:
-        part, settings = block[start:end], self._settings
-        columns, labels = rows.statistics(part, settings)
-        dense = self._confusions is None
-        codes = np.empty(0 if dense else len(part), np.int64)
-        entropy = np.log(self._classes)
-        found = tally.tally_rows(
-            columns, labels, rows.ignored(part, settings), first + start, place + start,
-            self._tallies.level, calibration.edges(settings.bins),
-            tally.ENTROPY_BINS / entropy if entropy else 0.0, one.words, one.blocks, one.classes,
-            one.matrix, codes, one.floats, one.numbers,
-        )  # fmt: skip
-        if found >= 0 and not settings.allow_nan:
-            name = "probability" if settings.probabilities else "+inf logit, or none but -inf"
-            raise Fault(
-                found,
-                "its loss is NaN, from a NaN "
-                + ("probability" if settings.probabilities else "or +inf logit, or none but -inf")
-                + " (allow_nan leaves such rows out and counts them)",
-            )
-        if self._confusions is not None:
-            self._confusions.count(codes)
+        if fault is not None:
+            self._failed = f"{self._row(first + fault.row)}: {fault.what}"
+            raise fault.kind(self._failed)
 
     def _place(self, row: int) -> tuple[str | None, int]:
         """The source of a row, and its number there."""
-        starts = [start for start, _ in self._sources]
-        start, source = self._sources[bisect.bisect_right(starts, row) - 1]
+        found = bisect.bisect_right(self._sources, row, key=lambda pair: pair[0]) - 1
+        start, source = self._sources[found]
         return source, row - start
 
     def _row(self, row: int) -> str:
@@ -266,6 +207,11 @@ class Score(Metrics):
     def classes(self) -> int:
         """C; 0 before the first rows."""
         return self._classes
+
+    @property
+    def blocks_begin(self) -> tuple[Any, ...]:
+        """Where the blocks of `block_sums` begin; two scores of the same rows have it alike."""
+        return self._tallies.level, *self._tallies.joins
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -290,7 +236,26 @@ class Score(Metrics):
             f"accuracy {self.accuracy:.1%}>"
         )
 
-    # ----------------------------------------------------------------- merging
+    # ----------------------------------------------------------------- JSON and merging
+
+    def to_json(self) -> str:
+        """The numbers, settings, versions and the state that can be added to, as strict JSON."""
+        from lastlayer.scoring import json_format
+
+        return json_format.to_json(self)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Score:
+        """The score that `to_json` has written.
+
+        Raises
+        ------
+        FileFormatError
+            Anything else: truncated, altered, of another kind. A `ValueError`.
+        """
+        from lastlayer.scoring import json_format
+
+        return json_format.from_json(text)
 
     def __add__(self, other: Score) -> Score:
         """The score of the rows of both, those of `other` after these.
@@ -322,17 +287,11 @@ class Score(Metrics):
                 if one is not None:
                     new._confusions.absorb(one)
         shifted = [(start + self.rows, name) for start, name in other._sources]
+        if self._sources and shifted and self._sources[-1][1] == shifted[0][1]:
+            del shifted[0]  # the same source goes on
         new._sources = [*self._sources, *shifted]
         if other._classes:
             new._tallies.absorb(other._tallies)
         known = [b for b in (self._bytes, other._bytes) if b is not None]
         new._bytes = sum(known) if len(known) == 2 else None
         return new
-
-
-def score(
-    logits: Any,
-    labels: Any = None,
-    **options: Any,
-) -> Score:
-    raise NotImplementedError

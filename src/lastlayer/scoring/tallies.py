@@ -79,17 +79,21 @@ class Tallies:
     place, level : int
         Where the next row goes in the line of blocks of 2^level places each. A merge leaves
         places free, so that no block holds rows of two parts.
+    joins : list of (row, place)
+        From where on rows lie side by side: the first row, and those after such a gap.
     """
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
         self._shape = classes, bins, worst
         self._free = [Tally(*self._shape)]
         self.rows = self.place = self.level = 0
+        self.joins = [(0, 0)]
 
     @property
     def most(self) -> int:
         """How many threads may have one: 64 MB of them, or a single one."""
-        return max(1, (64 << 20) // sum(array.nbytes for array in vars(self._free[0]).values()))
+        size: int = sum(array.nbytes for array in vars(self._free[0]).values())
+        return max(1, (64 << 20) // size)
 
     def take(self) -> Tally:
         """A tally that no other thread uses until it is given back."""
@@ -110,14 +114,14 @@ class Tallies:
         self._free = [first]
         return first
 
-    def make_room(self, rows: int) -> int:
-        """Have blocks for so many more rows, and count them; the place of the first."""
-        place = self.place
+    def make_room(self, rows: int) -> tuple[int, int]:
+        """Have blocks for so many more rows, and count them; the first one's number and place."""
+        first, place = self.rows, self.place
         while place + rows > BLOCKS << self.level:
             self._coarsen()
         self.rows += rows
         self.place += rows
-        return place
+        return first, place
 
     def _coarsen(self) -> None:
         self.level += 1
@@ -127,7 +131,7 @@ class Tallies:
     def copy(self) -> Tallies:
         """Another one with the same numbers."""
         new = object.__new__(Tallies)
-        vars(new).update(vars(self), _free=[self.whole().copy()])
+        vars(new).update(vars(self), _free=[self.whole().copy()], joins=self.joins.copy())
         return new
 
     def absorb(self, other: Tallies) -> None:
@@ -143,7 +147,10 @@ class Tallies:
         added = other.whole()
         added.shift(self.rows, begin)
         self.whole().absorb(added)
-        self.place = (begin << self.level) + other.place
+        start = begin << self.level
+        joins = [(self.rows + row, start + place) for row, place in other.joins]
+        self.joins += joins if start > self.place else joins[1:]
+        self.place = start + other.place
         self.rows += other.rows
 
     def _blocks(self) -> int:
