@@ -140,9 +140,9 @@ def test_a_page_has_the_numbers_of_the_score(page, score):
     for value in (score.loss, score.perplexity, score.brier, score.ece, score.mce):
         assert number(value) in {cell.split()[0] for cell in it.cells if cell}
     low, high = score.loss_interval
-    assert f"95 %: {number(low)} to {number(high)}" in it.text
+    assert f"95 %: {number(low, high)} to {number(high)}" in it.text
     for one in score.reliability:
-        assert f"{one.lo:.3f} to {one.hi:.3f}" in it.cells
+        assert (f"{one.lo:.3f} to {one.hi:.3f}" in it.cells) == (one.count > 0)
     worst = score.worst[0]
     at = it.cells.index(number(worst.loss))
     assert it.cells[at - 4 : at - 2] == [str(worst.row), str(worst.label)]
@@ -153,6 +153,7 @@ def test_a_page_has_the_numbers_of_the_score(page, score):
 def test_names_are_text_and_never_markup():
     logits, labels = predictions(20, 2)
     hostile = ll.Score().update(logits, labels, source=HOSTILE)
+    hostile.update(logits, labels, source="[red]other[/red].npy")
     text = html(hostile, title=HOSTILE + "y" * 1_000_000)
     it = Page(text)
     assert it.tags["script"] == 0
@@ -161,6 +162,9 @@ def test_names_are_text_and_never_markup():
     assert r"\x1b[31m\x00\u202e\nname\udcff" in it.text.replace("&", "")
     assert len(text) < 300_000
     text.encode()
+    shown = printed(Screen(hostile, HOSTILE))
+    assert "\x1b" not in shown
+    assert "[red]other[/red].npy, " in shown
 
 
 @pytest.mark.parametrize("classes", [2, 1000])
@@ -199,6 +203,16 @@ def test_infinite_losses():
 
 
 # --------------------------------------------------------------------------- what is shown of it
+
+
+def test_rows_are_numbered_within_their_file_where_there_are_several():
+    logits, labels = predictions(6, 3)
+    one = ll.Score(worst=2).update(logits, labels, source="a.npy")
+    first = one.worst[0].row
+    assert view.places(one.worst, 20)[0] == str(first)
+    two = ll.Score(worst=12).update(logits, labels, source="a.npy")
+    two.update(logits, labels, source="b.npy")
+    assert view.places(two.worst, 20)[:2] == [f"a.npy, {first}", f"b.npy, {first}"]
 
 
 def test_the_most_confused_classes_are_those_of_the_most_frequent_confusions():
@@ -417,7 +431,7 @@ def test_a_comparison_as_a_page_and_in_the_terminal(compared):
 
 
 def test_names_that_are_cut_to_the_same_still_differ(compared):
-    _, labels, it = compared
+    _, _, it = compared
     names = [f"{'long ' * 20}{k}{' name' * 20}" for k in range(2)]
     shown = printed(ComparisonScreen(compare(names, it.scores[:2])))
     assert "1. long" in shown
