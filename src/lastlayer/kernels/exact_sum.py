@@ -28,29 +28,27 @@ MOST = 1 << 36
 
 
 @inner
-def add(sums: Any, at: Any, value: Any) -> None:
-    """Add a float64 to the cells that begin at sums[at]."""
+def parts(value: Any) -> Any:
+    """Where in the cells a float64 goes, and what is added there and to the next cell."""
     n = bits(value)
     power = (n >> 52) & (POWERS - 1)
     whole = n & ((1 << 52) - 1)
-    if power == POWERS - 1:
-        sums[at + (INFINITE if value > 0.0 else NOT_NUMBERS)] += 1
-        return
-    if power > 0:
-        whole |= 1 << 52
-    else:
-        power = 1  # subnormal: the same unit, without the leading 1
-    if n < 0:
-        whole = -whole
-    sums[at + 2 * power] += whole & ((1 << _HALF) - 1)
-    sums[at + 2 * power + 1] += whole >> _HALF
+    finite = power < POWERS - 1
+    whole |= np.int64(power > 0) << 52  # subnormal: without the leading 1, the same unit
+    power += np.int64(power == 0)
+    whole = -whole if n < 0 else whole
+    low = whole & ((1 << _HALF) - 1) if finite else np.int64(value > 0.0)
+    high = whole >> _HALF if finite else np.int64(not value > 0.0)
+    return 2 * power, low, high
 
 
 @kernel
 def add_all(sums: Any, values: Any) -> None:
     """Add an array of floats. (CELLS,) and (N,)"""
     for k in range(values.size):
-        add(sums, 0, np.float64(values[k]))
+        at, low, high = parts(np.float64(values[k]))
+        sums[at] += low
+        sums[at + 1] += high
 
 
 def ratio(sums: Indices, divisor: int = 1) -> float:

@@ -1,4 +1,4 @@
-"""From a checked problem to the kernels of a row's statistics: on which memory, in which threads."""
+"""From a checked problem to the kernels of a row's statistics: which memory, which threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fill(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> No
     rate = None if temperature == 1.0 and variance is None else temperature
     narrow = count <= group.MOST_CLASSES
     kernel = (statistics_narrow if narrow else statistics_wide).statistics_rows
-    likes = (like, KIND_LIKES[layout.kind(x)], columns[0].dtype.type(0))
+    likes = (like, KIND_LIKES[layout.kind(x)])
 
     for part in layout.walk((x,)):
         of_x, indices = part.layouts[0], part.take(problem.indices)

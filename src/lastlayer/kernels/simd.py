@@ -228,18 +228,35 @@ total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
 largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
 
 
+def _of_bits(name: str, *rest: Any) -> Callable[..., Any]:
+    @intrinsic
+    def count(typingctx: Any, word: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return call(builder, f"llvm.{name}.i64", _I64, [*args, *rest])
+
+        return types.int64(types.int64), codegen
+
+    return count  # type: ignore[no-any-return]
+
+
+bits_set = _of_bits("ctpop")  # of an int64, how many bits are set
+first_bit = _of_bits("cttz", ir.IntType(1)(0))  # and which is the first; 64 where none is
+
+
 @intrinsic
-def first_set(typingctx: Any, mask: Any) -> Any:
-    """The first lane that a mask has, as int64; 64 where it has none."""
+def store_mask(typingctx: Any, target: Any, index: Any, mask: Any) -> Any:
+    """A mask's bits to place `index`, counted in lanes, of the bits that begin at `target`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = builder.bitcast(args[0], ir.IntType(mask.lanes))
-        wide = builder.zext(number, _I64)
-        kind = ir.FunctionType(_I64, [_I64, ir.IntType(1)])
-        count = cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64")
-        return builder.call(count, [wide, ir.IntType(1)(0)])
+        number = ir.IntType(mask.lanes)
+        bytes_ = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+        place = builder.gep(bytes_, [builder.lshr(args[1], _I64(3))])
+        done = builder.store(builder.bitcast(args[2], number),
+                             builder.bitcast(place, number.as_pointer()))  # fmt: skip
+        done.align = 1
+        return context.get_dummy_value()
 
-    return types.int64(mask), codegen
+    return types.void(target, types.int64, mask), codegen
 
 
 @intrinsic

@@ -12,20 +12,22 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import ask
+from lastlayer.kernels.blocks import BLOCK, ask
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.memory import lane_count, load, load_up_to
 from lastlayer.kernels.simd import (
     at_least,
+    bits_set,
     const,
     element_of,
     equal,
     fill,
-    first_set,
+    first_bit,
     fma,
     largest_of,
     maximum,
     next_up,
+    store_mask,
     total_of,
     where,
 )
@@ -104,110 +106,104 @@ def _below(e: Any, v: Any, most: Any) -> Any:
 
 
 @by_dtype
-def _more_ties(ties: Any, v: Any, most: Any) -> Any:
-    def none(ties: Any, v: Any, most: Any) -> Any:
-        return ties
+def _mark(marks: Any, j: Any, v: Any, most: Any) -> Any:
+    """Set the bits of a block that stand for the maximum."""
 
-    def counted(ties: Any, v: Any, most: Any) -> Any:
-        return where(equal(v, fill(most, most)), ties + const(1.0, ties), ties)
+    def nothing(marks: Any, j: Any, v: Any, most: Any) -> None:
+        pass
 
-    return none if isinstance(most, types.NoneType) else counted
+    def mask(marks: Any, j: Any, v: Any, most: Any) -> None:
+        store_mask(marks, j, equal(v, fill(most, most)))
 
-
-@by_dtype
-def _seen(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-    """−j, a negative offset, in each lane where the maximum is seen first; −inf before."""
-
-    def unasked(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-        return place
-
-    def first(place: Any, v: Any, most: Any, j: Any, variance: Any) -> Any:
-        return where(equal(v, fill(most, most)), maximum(place, j), place)
-
-    alone = isinstance(most, types.NoneType) or not isinstance(variance, types.NoneType)
-    return unasked if alone else first
+    return nothing if isinstance(most, types.NoneType) else mask
 
 
 @inner
-def _first_of(place: Any) -> Any:
-    """The offset of the first maximum, from what `_seen` left."""
-    least = largest_of(place)
-    return first_set(equal(place, fill(least, least))) - least
+def marked(marks: Any) -> Any:
+    """How many bits are set that stand for a block's logits, and which is the first."""
+    count, first = 0, BLOCK
+    for k in range(BLOCK // 64 - 1, -1, -1):
+        word = marks[k]
+        count += bits_set(word)
+        first = 64 * k + first_bit(word) if word != 0 else first
+    return count, first
 
 
 @inner
 def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance: Any,
-               like: Any) -> Any:  # fmt: skip
-    """(Σ e, Σ e u, Σ e² or Σ e u², how many are `most`, where the first is) of a block.
+               marks: Any, like: Any) -> Any:  # fmt: skip
+    """(Σ e, Σ e u, Σ e² or Σ e u²) of a block, without what is `most`, which is marked.
 
-    What is `most` is left out of the sums. They are lifted; `second_scale` says how much more the
-    third is. `most` None stands for a block that is all below the maximum.
+    The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
+    block that is all below the maximum.
     """
-    lanes, end, j = lane_count(like), at + n, at
-    t = fill(top, like)
+    lanes, j, t = lane_count(like), 0, fill(top, like)
     a = fill(0.0, like)
-    b, c, d, first, ties = a, a, a, a, a
-    second, place = second_start(like, variance), fill(-np.inf, like)
-    offset, step = a, fill(lanes, like)
-    while j + 4 * lanes <= end:
-        ask(x, j, lanes)
-        v = load(x, j, like)
+    b, c, d, first = a, a, a, a
+    second = second_start(like, variance)
+    while j + 4 * lanes <= n:
+        ask(x, at + j, lanes)
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + 2 * lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        v = load(x, j + 3 * lanes, like)
+        _mark(marks, j, v, most)
+        j += lanes
+        v = load(x, at + j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
-        j += 4 * lanes
-    while j < end:
-        v = load_up_to(x, j, end - j, -np.inf, like)
+        _mark(marks, j, v, most)
+        j += lanes
+    while j < n:
+        v = load_up_to(x, at + j, n - j, -np.inf, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        ties, place = _more_ties(ties, v, most), _seen(place, v, most, offset, variance)
-        offset = offset - step
+        _mark(marks, j, v, most)
         j += lanes
-    total = total_of((a + b) + (c + d))
-    return total, -total_of(first), total_of(second), total_of(ties), _first_of(place)
+    return total_of((a + b) + (c + d)), -total_of(first), total_of(second)
 
 
 @inner
-def block_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
-    """How many logits of a block come before the label, which stands at `label` or outside.
+def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
+    """(the largest logit of a block, how many come before the label).
 
-    Those of a lower index come before it where they are as large, those of a higher one not.
+    The label, of the logit `picked`, stands at `label`, in the block or outside. Logits of a lower
+    index come before it where they are as large, those of a higher one not.
     """
     lanes, j = lane_count(like), 0
     bound = fill(picked if label >= n else next_up(picked), like)
-    one, a = fill(1.0, like), fill(0.0, like)
-    b, c, d = a, a, a
+    one, zero, lowest = fill(1.0, like), fill(0.0, like), fill(-np.inf, like)
+    a, b, c, d = lowest, lowest, lowest, lowest
+    p, q, r, s = zero, zero, zero, zero
     while j + 4 * lanes <= n:
         k = at + j
-        a = where(at_least(load(x, k, like), bound), a + one, a)
-        b = where(at_least(load(x, k + lanes, like), bound), b + one, b)
-        c = where(at_least(load(x, k + 2 * lanes, like), bound), c + one, c)
-        d = where(at_least(load(x, k + 3 * lanes, like), bound), d + one, d)
+        ask(x, k, lanes)
+        v = load(x, k, like)
+        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
+        v = load(x, k + lanes, like)
+        b, q = maximum(v, b), where(at_least(v, bound), q + one, q)
+        v = load(x, k + 2 * lanes, like)
+        c, r = maximum(v, c), where(at_least(v, bound), r + one, r)
+        v = load(x, k + 3 * lanes, like)
+        d, s = maximum(v, d), where(at_least(v, bound), s + one, s)
         j += 4 * lanes
     while j < n:
-        v = load_up_to(x, at + j, n - j, np.nan, like)  # of which no comparison holds
-        a = where(at_least(v, bound), a + one, a)
+        v = load_up_to(x, at + j, n - j, -np.inf, like)  # less than the bound, even than -inf's
+        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
         j += lanes
     if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
         level, j = fill(picked, like), 0
         while j < label:
             v = load_up_to(x, at + j, label - j, np.nan, like)
-            b = where(equal(v, level), b + one, b)
+            q = where(equal(v, level), q + one, q)
             j += lanes
-    return total_of((a + b) + (c + d))
+    return largest_of(maximum(maximum(a, b), maximum(c, d))), total_of((p + q) + (r + s))

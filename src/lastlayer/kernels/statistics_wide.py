@@ -25,9 +25,14 @@ from lastlayer.kernels.row import (
     M,
     describe,
 )
-from lastlayer.kernels.statistics_blocks import block_before, block_sums, second_scale
+from lastlayer.kernels.statistics_blocks import (
+    block_max_before,
+    block_sums,
+    marked,
+    second_scale,
+)
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
-from lastlayer.kernels.tile import TILE, X_BUFFER, begin, visit
+from lastlayer.kernels.tile import SPARE, TILE, X_BUFFER, begin, visit
 from lastlayer.kernels.vecmath import rate_of, unscale
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -54,32 +59,40 @@ def rise(d: Any, r: Any, m: Any, inv_t: Any, variance: Any) -> None:
 def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
-    d, row, indices, rate, inv_t, variance, like = extra
-    m = np.float64(block_max(x, at, n, like))
+    d, row, indices, rate, inv_t, variance, marks, like = extra
+    if variance is None:
+        label = -1
+        if d[SAMPLE + r] > 0.0:
+            label = pointer(indices, _I64)[row + r] - block
+        found, before = block_max_before(x, at, n, label, as_like(d[PICKED + r], like), like)
+        d[BEFORE + r] += np.float64(before)
+    else:
+        found = block_max(x, at, n, like)
+    m = np.float64(found)
     rises = m > d[M + r]
     if rises:
         rise(d, r, m, inv_t, variance)
     top, scale = as_like(d[M + r], like), unscale(like)
     if m < d[M + r]:
-        total, first, second, ties, _ = block_sums(x, at, n, None, top, rate, variance, like)
+        total, first, second = block_sums(x, at, n, None, top, rate, variance, marks, like)
     else:
-        total, first, second, ties, place = block_sums(x, at, n, top, top, rate, variance, like)
+        for k in range(BLOCK // 64):
+            marks[k] = 0
+        total, first, second = block_sums(x, at, n, top, top, rate, variance, marks, like)
+        ties, place = marked(marks)
+        d[TIES + r] += np.float64(ties)
         if rises:
             d[PLACE + r] = block + place
     d[REST + r] += np.float64(total) * scale
-    d[TIES + r] += np.float64(ties)
     d[FIRST + r] += np.float64(first) * scale
     d[SECOND + r] += np.float64(second) * (scale * second_scale(like, variance))
-    if variance is None and m >= d[PICKED + r] and d[SAMPLE + r] > 0.0:
-        label = pointer(indices, _I64)[row + r] - block
-        d[BEFORE + r] += block_before(x, at, n, label, as_like(d[PICKED + r], like), like)
 
 
 @kernel
 def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
-                    columns: Any, scratch: Any, states: Any, like: Any, x_like: Any,
-                    loss_like: Any) -> None:  # fmt: skip
+                    columns: Any, scratch: Any, states: Any, like: Any,
+                    x_like: Any) -> None:  # fmt: skip
     """The statistics of rows [lo, hi).
 
     Parameters as those of `wide.loss_rows`, and:
@@ -89,9 +102,8 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     columns : tuple of int
         Addresses of the results, in the order of `RowStatistics`; or loss and two derivatives.
     """
-    d, memory, buffer = (
-        pointer(states, _F64), pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    )  # fmt: skip
+    d, marks = pointer(states, _F64), pointer(scratch + SPARE, _I64)
+    memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
 
     row = lo
@@ -106,9 +118,9 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
             if d[SAMPLE + r] > 0.0:
                 label = pointer(indices, _I64)[row + r]
                 d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
-        sums = (d, row, indices, rate, numbers[INVERSE_TEMPERATURE], variance, like)
+        sums = (d, row, indices, rate, numbers[INVERSE_TEMPERATURE], variance, marks, like)
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING, 0,
               None, None, NOTHING, 0, memory, buffer)  # fmt: skip
-        finish(d, numbers, rate_64, variance, like)
-        give(d, columns, row, tile, variance, loss_like)
+        finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
+        give(d, columns, row, tile, variance, like)
         row += tile

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels import exact_sum
-from lastlayer.kernels.exact_sum import add
-from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.jit import inner, kernel, widest_vectors
 from lastlayer.kernels.simd import bits
 
 # --------------------------------------------------------------------------- the words of a tally
@@ -77,14 +76,17 @@ def _loss_cell(value: Any) -> Any:
 
 
 @inner
-def _large(words: Any, value: Any) -> Any:
-    """Add the first digit of a loss of 2^20 or more; the rest of it is returned."""
+def _add_large(words: Any, value: Any) -> None:
+    """Add a loss of 2^20 or more to digits."""
     if value >= 2.0**60:
         words[4] += 1
-        return 0.0
+        return
     top = np.int64(value * 2.0**-20)
+    d1, d2, d3 = _digits(value - top * 2.0**20)
     words[0] += top
-    return value - top * 2.0**20
+    words[1] += d1
+    words[2] += d2
+    words[3] += d3
 
 
 @inner
@@ -102,7 +104,8 @@ def _fine_cell(confidence: Any, doubt: Any) -> Any:
     """Which cell of the fine scale, in order of confidence."""
     low = confidence <= doubt
     part = np.float32(confidence if low else doubt)
-    cell: Any = max(np.int64(bits(part) >> (23 - FINE_BITS)) - LOWEST, 0)
+    cell: Any = np.int64(bits(part) >> (23 - FINE_BITS)) - LOWEST
+    cell = cell if cell > 0 else 0
     return cell if low else 2 * SIDE - 1 - cell
 
 
@@ -110,19 +113,11 @@ def _fine_cell(confidence: Any, doubt: Any) -> Any:
 def _bin(confidence: Any, edges: Any) -> Any:
     """Which bin (lo, hi] of equal width; 0 is in the first."""
     count = edges.size - 1
-    found = min(np.int64(confidence * count), count - 1)
-    if found > 0 and confidence <= edges[found]:
-        found -= 1
-    elif confidence > edges[found + 1]:
-        found += 1
-    return found
-
-
-@inner
-def _tally_outcome(words: Any, at: Any, right: Any, confidence: Any) -> None:
-    at += 2 * right
-    words[at] += 1
-    words[at + 1] += confidence
+    found = np.int64(confidence * count)
+    found = found if found < count else count - 1
+    # the product may have been rounded across an edge, and is on it where the edge is meant
+    found -= np.int64((confidence <= edges[found]) & (found > 0))
+    return found + np.int64(confidence > edges[found + 1])
 
 
 @inner
@@ -142,97 +137,190 @@ def _keep(floats: Any, numbers: Any, loss: Any, confidence: Any, row: Any, label
     numbers[PREDICTION_OF, place] = prediction
 
 
+# What is worked out of a chunk of rows side by side, in vectors, before it is scattered row by row.
+CHUNK = 256
+(COUNTS, RIGHT, POWER, LOW, HIGH, CELL, D1, D2, D3, SHARE, FINE_AT, BIN_AT, ENTROPY_AT, RANK_AT,
+ SCRATCH) = (CHUNK * n for n in range(15))  # fmt: skip
+
+
+@inner
+def _count_rows(chunk: Any, prediction: Any, labels: Any, ignore: Any) -> None:
+    """Which rows count, and which of them are right."""
+    widest_vectors()
+    for k in range(labels.size):
+        counts = np.int64(labels[k] != ignore) & np.int64(prediction[k] >= 0)
+        chunk[COUNTS + k] = counts
+        chunk[RIGHT + k] = counts & np.int64(prediction[k] == labels[k])
+
+
+@inner
+def _split_losses(chunk: Any, loss: Any) -> Any:
+    """Where and what losses add to; whether one is 2^20 or more."""
+    widest_vectors()
+    large = 0
+    for k in range(loss.size):
+        # and not −0.0
+        value = loss[k] if (chunk[COUNTS + k] != 0) & (loss[k] > 0.0) else 0.0
+        at, low, high = exact_sum.parts(value)
+        chunk[POWER + k] = LOSS + at
+        chunk[LOW + k] = low
+        chunk[HIGH + k] = high
+        chunk[CELL + k] = LOSS_CELLS + _loss_cell(value)
+        large |= np.int64(value >= 2.0**20)
+        value = value if value < 2.0**20 else 0.0
+        d1, d2, d3 = _digits(value)
+        chunk[D1 + k] = d1
+        chunk[D2 + k] = d2
+        chunk[D3 + k] = d3
+    return large
+
+
+@inner
+def _place_confidences(chunk: Any, confidence: Any, doubt: Any, edges: Any) -> None:
+    """Where confidences are counted, and as what they are added."""
+    widest_vectors()
+    for k in range(confidence.size):
+        p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
+        chunk[SHARE + k] = np.int64(p * UNIT + 0.5)
+        chunk[FINE_AT + k] = FINE + _fine_cell(p, doubt[k]) * PAIR + 2 * chunk[RIGHT + k]
+    count, near = edges.size - 1, 0
+    for k in range(confidence.size):
+        p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
+        at = p * count
+        found = np.int64(at)
+        off = at - np.rint(at)
+        near |= np.int64((off < 1e-6) & (off > -1e-6) & (p > 0.0) & (p < 1.0))
+        found = found if found < count else count - 1
+        chunk[BIN_AT + k] = BINS + found * PAIR + 2 * chunk[RIGHT + k]
+    if near:  # an edge is looked up, which takes five times as long
+        for k in range(confidence.size):
+            p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
+            chunk[BIN_AT + k] = BINS + _bin(p, edges) * PAIR + 2 * chunk[RIGHT + k]
+
+
+@inner
+def _place_rest(chunk: Any, entropy: Any, rank: Any, entropy_scale: Any) -> None:
+    """Where entropies and ranks are counted."""
+    widest_vectors()
+    for k in range(rank.size):
+        value = entropy[k] if (chunk[COUNTS + k] != 0) & (entropy[k] > 0.0) else 0.0
+        cell = np.int64(value * entropy_scale)
+        chunk[ENTROPY_AT + k] = ENTROPY_CELLS + (cell if cell < ENTROPY_BINS else ENTROPY_BINS - 1)
+        chunk[RANK_AT + k] = RANK_CELLS + (rank[k] if rank[k] < RANKS else RANKS)
+
+
+@inner
+def _add_means(words: Any, at: Any, values: Any, chunk: Any) -> None:
+    """Add the values of the rows that count."""
+    widest_vectors()
+    high, middle, low = 0, 0, 0
+    for k in range(values.size):
+        value = values[k] if (chunk[COUNTS + k] != 0) & (values[k] > 0.0) else 0.0
+        d1, d2, d3 = _digits(value)
+        high, middle, low = high + d1, middle + d2, low + d3
+    words[at + 1] += high
+    words[at + 2] += middle
+    words[at + 3] += low
+
+
+@inner
+def _add_block(block: Any, chunk: Any, n: Any) -> Any:
+    """Add the losses of a chunk to its block; how many rows count."""
+    widest_vectors()
+    d1, d2, d3, counted, right = 0, 0, 0, 0, 0
+    for k in range(n):
+        d1 += chunk[D1 + k]
+        d2 += chunk[D2 + k]
+        d3 += chunk[D3 + k]
+        counted += chunk[COUNTS + k]
+        right += chunk[RIGHT + k]
+    block[1] += d1
+    block[2] += d2
+    block[3] += d3
+    block[TALLIED] += counted
+    block[CORRECT] += right
+    return counted
+
+
+_ONE = np.uint64(1)
+
+
 @kernel
 def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, level: Any,
                edges: Any, entropy_scale: Any, words: Any, blocks: Any, classes: Any, matrix: Any,
                codes: Any, floats: Any, numbers: Any) -> Any:  # fmt: skip
     """Add rows to a tally; which of them is the first that gave NaN, or −1.
 
-    columns is what `row_statistics` returns. The rows are `first` and those that follow, at
-    `place` and what follows in the row of blocks of 2^level. `matrix` has the confusions where it
-    is not empty, else `codes` gets label · C + prediction of each row, −1 where they agree.
+    columns is what `row_statistics` returns, the loss in float64. The rows are `first` and those
+    that follow, at `place` and what follows in the row of blocks of 2^level. `matrix` has the
+    confusions where it is not empty, else `codes` gets label · C + prediction of each row, −1
+    where they agree.
     """
-    loss, prediction, confidence, doubt, rank, brier, entropy = columns
     many, dense = classes.shape[0], matrix.size > 0
-    worst = floats.shape[1] - 1
-    not_a_number, row, end = -1, 0, labels.size
+    worst, end, row, not_a_number = floats.shape[1] - 1, labels.size, 0, -1
+    chunk = np.empty(SCRATCH, np.int64)
     ranks: Any = 0
-    counted, b1, b2, b3, e1, e2, e3 = 0, 0, 0, 0, 0, 0, 0
+    widest_vectors()
+    least = floats[LOSS_OF, worst] if worst >= 0 else np.inf
     while row < end:
         block = (place + row) >> level
-        upto = min(end, ((block + 1) << level) - place)
-        rights: Any = 0
-        n, l1, l2, l3 = 0, 0, 0, 0
-        for i in range(row, upto):
-            label, guess, value = labels[i], prediction[i], np.float64(loss[i])
+        n = min(CHUNK, end - row, ((block + 1) << level) - place - row)
+        here = slice(row, row + n)
+        label, guess, loss = labels[here], columns[1][here], columns[0][here]
+        confidence, rank = columns[2][here], columns[4][here]
+        _count_rows(chunk, guess, label, ignore)
+        large = _split_losses(chunk, loss)
+        _place_confidences(chunk, confidence, columns[3][here], edges)
+        _place_rest(chunk, columns[6][here], rank, entropy_scale)
+        _add_means(words, BRIER, columns[5][here], chunk)
+        _add_means(words, ENTROPY, columns[6][here], chunk)
+        words[COUNT] += _add_block(blocks[block], chunk, n)
+        for k in range(n):
             if not dense:
-                codes[i] = -1
-            if label == ignore:
-                words[IGNORED] += 1
+                codes[row + k] = -1
+            if chunk[COUNTS + k] == 0:
+                if label[k] == ignore:
+                    words[IGNORED] += 1
+                else:
+                    words[NAN] += 1
+                    not_a_number = row + k if not_a_number < 0 else not_a_number
                 continue
-            if guess < 0 or np.isnan(value):
-                words[NAN] += 1
-                if not_a_number < 0:
-                    not_a_number = i
-                continue
-            if not value > 0.0:
-                value = np.float64(0.0)  # and not −0.0
-            right = np.int64(guess == label)
-            n += 1
-            rights += right
-
-            add(words, LOSS, value)
-            words[LOSS_CELLS + _loss_cell(value)] += 1
-            if worst >= 0:
-                least = floats[LOSS_OF, worst]
-                if value > least or (value == least and first + i < numbers[ROW_OF, worst]):
-                    _keep(floats, numbers, value, confidence[i], first + i, label, guess)
-            if value >= 2.0**20:
-                _large(blocks[block], value)
-                value = _large(classes[label], value)
-            d1, d2, d3 = _digits(value)
-            l1, l2, l3 = l1 + d1, l2 + d2, l3 + d3
-            classes[label, 1] += d1
-            classes[label, 2] += d2
-            classes[label, 3] += d3
+            # unsigned: Numba need not ask whether an index counts from the end
+            y, prediction = np.uint64(label[k]), np.uint64(guess[k])
+            at = np.uint64(chunk[POWER + k])
+            words[at] += chunk[LOW + k]
+            words[at + _ONE] += chunk[HIGH + k]
+            words[np.uint64(chunk[CELL + k])] += 1
+            classes[y, 1] += chunk[D1 + k]
+            classes[y, 2] += chunk[D2 + k]
+            classes[y, 3] += chunk[D3 + k]
             if dense:
-                matrix[label, guess] += 1
+                matrix[y, prediction] += 1
             else:
-                classes[label, TALLIED] += 1
-                classes[guess, PREDICTED] += 1
-                classes[label, CORRECT] += right
-                if right == 0:
-                    codes[i] = label * many + guess
-
-            share = np.int64(confidence[i] * UNIT + 0.5)
-            cell: Any = _fine_cell(confidence[i], doubt[i])
-            _tally_outcome(words, FINE + cell * PAIR, right, share)
-            _tally_outcome(words, BINS + _bin(confidence[i], edges) * PAIR, right, share)
-
-            ranks += rank[i]
-            words[RANK_CELLS + min(rank[i], RANKS)] += 1
-            d1, d2, d3 = _digits(brier[i])
-            b1, b2, b3 = b1 + d1, b2 + d2, b3 + d3
-            value = max(entropy[i], 0.0)
-            cell = min(np.int64(value * entropy_scale), ENTROPY_BINS - 1)
-            words[ENTROPY_CELLS + cell] += 1
-            d1, d2, d3 = _digits(value)
-            e1, e2, e3 = e1 + d1, e2 + d2, e3 + d3
-        blocks[block, 1] += l1
-        blocks[block, 2] += l2
-        blocks[block, 3] += l3
-        blocks[block, TALLIED] += n
-        blocks[block, CORRECT] += rights
-        counted += n
-        row = upto
-    words[COUNT] += counted
+                classes[y, TALLIED] += 1
+                classes[y, CORRECT] += chunk[RIGHT + k]
+                classes[prediction, PREDICTED] += 1
+                if prediction != y:
+                    codes[row + k] = label[k] * many + guess[k]
+            at = np.uint64(chunk[FINE_AT + k])
+            words[at] += 1
+            words[at + _ONE] += chunk[SHARE + k]
+            at = np.uint64(chunk[BIN_AT + k])
+            words[at] += 1
+            words[at + _ONE] += chunk[SHARE + k]
+            words[np.uint64(chunk[ENTROPY_AT + k])] += 1
+            words[np.uint64(chunk[RANK_AT + k])] += 1
+            ranks += rank[k]
+            if large and loss[k] >= 2.0**20:
+                _add_large(classes[y], loss[k])
+                _add_large(blocks[block], loss[k])
+            if loss[k] >= least and worst >= 0:
+                number = first + row + k
+                if loss[k] > least or number < numbers[ROW_OF, worst]:
+                    _keep(floats, numbers, loss[k], confidence[k], number, label[k], guess[k])
+                    least = floats[LOSS_OF, worst]
+        row += n
     words[RANK_SUM] += ranks
-    words[BRIER + 1] += b1
-    words[BRIER + 2] += b2
-    words[BRIER + 3] += b3
-    words[ENTROPY + 1] += e1
-    words[ENTROPY + 2] += e2
-    words[ENTROPY + 3] += e3
     return not_a_number
 
 

@@ -14,6 +14,7 @@ from lastlayer.scoring.settings import Settings
 from lastlayer.scoring.tallies import Tallies, Tally
 
 SLICE = 1 << 15  # rows taken together, so that what is known of each stays in the cache
+COPIED = 1 << 24  # bytes of a slice where the rows are copied or have others made of them
 UNIT = 64  # rows that kernels like to take together
 
 
@@ -27,6 +28,9 @@ def add_rows(
     """
     first, place = tallies.make_room(len(block))
     faults: list[Fault] = []
+    step = SLICE
+    if settings.probabilities or block.targets is not None:
+        step = min(SLICE, max(1, COPIED // max(1, block.logits[:1].nbytes)))
 
     def slice_of(start: int, end: int, one: Tally) -> None:
         part = block[start:end]
@@ -45,8 +49,8 @@ def add_rows(
     def work(lo: int, hi: int) -> None:
         one, start = tallies.take(), lo
         try:
-            for start in range(lo, hi, SLICE):
-                slice_of(start, min(start + SLICE, hi), one)
+            for start in range(lo, hi, step):
+                slice_of(start, min(start + step, hi), one)
         except Fault as fault:
             fault.row += start
             faults.append(fault)

@@ -82,7 +82,7 @@ def statistics(block: Block, settings: Settings) -> tuple[tuple[Array, ...], Ind
             return columns, labels
         block = logarithms(block)
     found = row_statistics(problem_of(block, labels, settings))
-    return (found.loss, found.prediction, found.confidence, found.doubt, found.rank, found.brier,
+    return (found.loss.astype(np.float64), found.prediction, found.confidence, found.doubt, found.rank, found.brier,
             found.entropy), labels  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def labels_of(block: Block, settings: Settings) -> Indices:
         modes: Indices = block.targets.argmax(axis=1)
         return modes
     assert block.indices is not None  # one of the two is always there
-    labels = np.require(block.indices, np.int64, ["C", "A"])
+    labels = np.require(block.indices, np.int64, ["C", "A", "W"])  # one type for the kernels
     classes = block.logits.shape[1]
     row = first_outside(labels, classes, ignored(block, settings))
     if row >= 0:
@@ -157,7 +157,7 @@ def _of_probabilities(block: Block, labels: Indices, settings: Settings) -> tupl
     tolerance = TOLERANCE if p.dtype.itemsize > 2 else HALF_TOLERANCE
     if p.dtype.itemsize == 2:
         p = p.astype(np.float32)
-    p = np.require(p, p.dtype.newbyteorder("="), ["C", "A"])
+    p = np.require(p, p.dtype.newbyteorder("="), ["C", "A", "W"])
     count = len(p)
     kinds = (float, int, float, float, int, float, float)
     columns = tuple(np.empty(count, kind) for kind in kinds)
