@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GAP = 4  # columns between tables
 CLASSES, EXAMPLES = 8, 8  # the most rows of a table
+LONGEST_SOURCE = 24  # letters
 BAR = 32  # letters
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -176,12 +177,15 @@ def _classes(score: Score) -> RenderableType | None:
 
 
 def _examples(score: Score) -> RenderableType | None:
+    from rich.text import Text
+
     if not score.worst:
         return None
     it = table("Worst rows", "row", "label", "predicted", "confidence", "loss")
-    for example in score.worst[:EXAMPLES]:
+    examples = score.worst[:EXAMPLES]
+    for place, example in zip(view.places(examples, LONGEST_SOURCE), examples, strict=True):
         it.add_row(
-            view.place(example), count(example.label), count(example.prediction),
+            Text(place), count(example.label), count(example.prediction),
             percent(example.confidence, 1), number(example.loss),
         )  # fmt: skip
     return it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,9 @@ def summary(score: Score) -> str:
 
 def interval(low: float, high: float) -> str:
     """Where a number lies, or nothing where that is not known."""
-    return "" if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
+    return (
+        "" if math.isnan(low) or math.isnan(high) else f"{number(low, high)} to {number(high, low)}"
+    )
 
 
 def headline(score: Score) -> list[Entry]:
@@ -77,7 +80,7 @@ def _exp(value: float) -> float:
 
 def shares(low: float, high: float) -> str:
     """Where a share lies, or nothing where that is not known."""
-    return "" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+    return "" if math.isnan(low) else f"{percent(low)} to {percent(high)}".replace(" % to", " to")
 
 
 def wilson(share: float, total: int) -> tuple[float, float]:
@@ -145,15 +148,16 @@ def gain(fit: TemperatureFit) -> str:
     """What the fitted temperature is, and what it is worth."""
     said = (
         f"Logits divided by {number(fit.temperature)}, the temperature with the least loss, give "
-        f"the same predictions at other confidences and a loss lower by {number(fit.gain)} nats."
+        f"the same predictions at other confidences and a loss lower by {number(fit.gain)} nats, "
+        "on the rows that it was fitted to."
     )
     if fit.bounded:
         said += " It is at the end of the range that was searched."
     return said
 
 
-def place(example: Example) -> str:
-    """Where a row is."""
-    if example.source is None:
-        return count(example.row)
-    return f"{clean(example.source, 40)}, {count(example.source_row)}"
+def places(examples: Sequence[Example], longest: int) -> list[str]:
+    """Where rows are: their number, after the file that has it where there are several."""
+    if all(it.source_row == it.row for it in examples) and len({it.source for it in examples}) < 2:
+        return [count(it.row) for it in examples]
+    return [f"{clean(it.source, longest)}, {count(it.source_row)}" for it in examples]

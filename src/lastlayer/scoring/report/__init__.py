@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
     from lastlayer.scoring.tables import TemperatureFit
 
+LONGEST_SOURCE = 40  # letters
+
 
 def html(score: Score, *, title: str) -> str:
     """A page about a score.
@@ -71,13 +73,13 @@ def _temperature(fit: TemperatureFit) -> Table:
 def _worst(score: Score) -> Table:
     rows = [
         [
-            view.place(it),
+            place,
             count(it.label),
             count(it.prediction),
             percent(it.confidence),
             number(it.loss),
         ]
-        for it in score.worst
+        for place, it in zip(view.places(score.worst, LONGEST_SOURCE), score.worst, strict=True)
     ]
     return Table(
         "The rows with the largest loss, counted from 0",

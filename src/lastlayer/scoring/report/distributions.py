@@ -23,7 +23,7 @@ SMALLEST = 1e-45  # of the losses that have a place on the axis
 def losses(figure: Figure, histogram: Histogram, mean: float, uniform: float) -> None:
     """Losses on a logarithmic axis, with their mean and log C."""
     axes = _loss_axes(figure, [histogram])
-    _bars(axes, histogram, _a_decade(histogram))
+    _bars(axes, histogram, _a_doubling(histogram))
     _mark(axes, mean, VERMILLION, "-", f"mean {number(mean)}")
     _mark(axes, uniform, FAINT, (0, (4, 3)), f"all classes alike, log C = {number(uniform)}")
     key(axes, columns=2)
@@ -34,7 +34,7 @@ def losses_of_several(figure: Figure, names: Sequence[str], several: Sequence[Hi
     axes = _loss_axes(figure, several)
     for i, (name, histogram) in enumerate(zip(names, several, strict=True)):
         axes.stairs(
-            _a_decade(histogram), histogram.edges, **line(i), label=clean(name, LONGEST_KEY)
+            _a_doubling(histogram), histogram.edges, **line(i), label=clean(name, LONGEST_KEY)
         )
     key(axes)
 
@@ -69,9 +69,9 @@ def _per_cent(histogram: Histogram) -> Floats:
     return share
 
 
-def _a_decade(histogram: Histogram) -> Floats:
-    """Per cent a decade: on a logarithmic axis, areas are shares, however wide the bins are."""
-    return _per_cent(histogram) / np.diff(np.log10(np.maximum(histogram.edges, SMALLEST)))
+def _a_doubling(histogram: Histogram) -> Floats:
+    """Per cent a doubling: on a logarithmic axis, areas are shares, however wide the bins are."""
+    return _per_cent(histogram) / np.diff(np.log2(np.maximum(histogram.edges, SMALLEST)))
 
 
 def _mark(axes: Any, value: float, colour: str, style: Any, label: str) -> None:
@@ -85,7 +85,7 @@ def _loss_axes(figure: Figure, several: Sequence[Histogram]) -> Any:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes = figure.subplots()
-    axes.set(xscale="log", xlabel="loss (nats, log axis)", ylabel="rows (% a decade)")
+    axes.set(xscale="log", xlabel="loss (nats, log axis)", ylabel="rows (% a doubling)")
     used = [np.flatnonzero(it.counts) for it in several]
     low = min((it.edges[u[0]] for it, u in zip(several, used, strict=True) if len(u)), default=0.01)
     high = max(
