@@ -151,10 +151,16 @@ def _split(
 
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
     from lastlayer.scoring.score import Score
+    from lastlayer.scoring.temperature import fit_temperature
 
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
         score.update(block.logits, block.labels, source=block.source)
+    if fit:
+        score.temperature_fit = fit_temperature(
+            lambda: ((b.logits, b.labels) for b in watch(predictions, "Fitting the temperature")),
+            before=score,
+        )
     return score
 
 
