@@ -76,7 +76,7 @@ def test_threads_do_not_matter_where_there_are_several(monkeypatch):
         assert ll.score(logits, labels).to_json() == exact.to_json()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(at=cuts, classes=st.sampled_from([2, 12, 1100]), backwards=st.booleans())
 def test_scores_of_parts_add_up(at, classes, backwards):
     logits, labels, exact = whole(classes)
@@ -118,6 +118,15 @@ def test_rows_can_be_added_after_a_merge():
     added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])
     added.update(logits[300:], labels[300:])
     assert same(added, ll.score(logits, labels), ADDED)
+
+
+def test_the_kernel_is_compiled_once_for_all_that_may_be_given():
+    logits, labels = made(500, 3)
+    score = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:], labels[100:])
+    labels.flags.writeable = False
+    score.update(logits.astype(float), labels).update(logits, labels.astype(np.int8))
+    ll.score(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), labels, probabilities=True)
+    assert len(tally.tally_rows.signatures) == 1
 
 
 def test_an_empty_score_adds_nothing():
@@ -293,7 +302,6 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
         {"state__worst": pack(np.full((3, 12), 10**9))},
         {"state__worst_bits": pack(np.zeros((2, 3), np.int64))},
     ],
-    ids=str,
 )  # fmt: skip
 def test_a_score_that_cannot_be_is_refused(changes):
     with pytest.raises(FileFormatError):
