@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GAP = 4  # columns between tables
 CLASSES, EXAMPLES = 8, 8  # the most rows of a table
+BINS = 20
+LONGEST_SOURCE = 24  # letters
 BAR = 32  # letters
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -117,7 +119,7 @@ def _reliability(score: Score, width: int, *, plain: bool) -> RenderableType:
     it = table("Calibration", "confidence", "rows", "accuracy", "")
     it.columns[-1].justify = "left"
     it.columns[-1].header = "0".ljust(width - 1) + "1"
-    for part in score.reliability:
+    for part in view.coarse(score.reliability, BINS):
         if part.count:
             drawn = bar(part.accuracy, part.confidence, width, plain=plain)
             it.add_row(
@@ -176,12 +178,15 @@ def _classes(score: Score) -> RenderableType | None:
 
 
 def _examples(score: Score) -> RenderableType | None:
+    from rich.text import Text
+
     if not score.worst:
         return None
     it = table("Worst rows", "row", "label", "predicted", "confidence", "loss")
-    for example in score.worst[:EXAMPLES]:
+    examples = score.worst[:EXAMPLES]
+    for place, example in zip(view.places(examples, LONGEST_SOURCE), examples, strict=True):
         it.add_row(
-            view.place(example), count(example.label), count(example.prediction),
+            Text(place), count(example.label), count(example.prediction),
             percent(example.confidence, 1), number(example.loss),
         )  # fmt: skip
     return it

@@ -32,12 +32,14 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def number(value: float) -> str:
-    """Four digits that count.
+def number(value: float, beside: float = 0.0) -> str:
+    """Four digits that count, of the larger one where it stands beside another.
 
     Examples
     --------
     >>> from lastlayer.scoring.text import number
+    >>> number(0.090823, beside=0.1849)
+    '0.0908'
     >>> [number(value) for value in (0.13614, 1.14583, 12345.6, 2.2894e-08, 0, float("inf"))]
     ['0.1361', '1.146', '12,346', '2.289e-08', '0', '∞']
     """
@@ -48,18 +50,19 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
+    largest = max(size, abs(beside)) if math.isfinite(beside) else size
     if size >= 1e7 or size < 1e-4:
         text = f"{size:.3e}"
     else:
         # after rounding: 9.99996 has its four digits as 10.00
-        decimals = max(0, 3 - math.floor(math.log10(float(f"{size:.3e}"))))
+        decimals = max(0, 3 - math.floor(math.log10(float(f"{largest:.3e}"))))
         text = f"{size:,.{decimals}f}"
     return f"−{text}" if value < 0 else text
 
 
-def signed(value: float) -> str:
+def signed(value: float, beside: float = 0.0) -> str:
     """A difference, with its sign."""
-    return f"+{number(value)}" if value > 0 else number(value)
+    return f"+{number(value, beside)}" if value > 0 else number(value, beside)
 
 
 def percent(share: float, digits: int = 2) -> str:

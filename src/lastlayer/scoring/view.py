@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lastlayer.scoring.tables import Bin
 from lastlayer.scoring.text import clean, count, number, percent
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def summary(score: Score) -> str:
 
 def interval(low: float, high: float) -> str:
     """Where a number lies, or nothing where that is not known."""
-    return "" if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
+    return (
+        "" if math.isnan(low) or math.isnan(high) else f"{number(low, high)} to {number(high, low)}"
+    )
 
 
 def headline(score: Score) -> list[Entry]:
@@ -77,7 +81,7 @@ def _exp(value: float) -> float:
 
 def shares(low: float, high: float) -> str:
     """Where a share lies, or nothing where that is not known."""
-    return "" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+    return "" if math.isnan(low) else f"{percent(low)} to {percent(high)}".replace(" % to", " to")
 
 
 def wilson(share: float, total: int) -> tuple[float, float]:
@@ -116,6 +120,30 @@ def calibration(score: Score) -> str:
     return f"{said}{word}, by {100 * abs(gap):.1f} points."
 
 
+def coarse(bins: Sequence[Bin], most: int) -> list[Bin]:
+    """Neighbours put together, so that there are no more than `most` bins.
+
+    Examples
+    --------
+    >>> from lastlayer.scoring.tables import Bin
+    >>> from lastlayer.scoring.view import coarse
+    >>> coarse([Bin(0.0, 0.5, 1, 0.4, 0.0), Bin(0.5, 1.0, 3, 0.8, 1.0)], 1)
+    [Bin(lo=0.0, hi=1.0, count=4, confidence=0.7, accuracy=0.75)]
+    """
+    size = max(1, math.ceil(len(bins) / most))
+    joined = []
+    for i in range(0, len(bins), size):
+        part = bins[i : i + size]
+        some = [it for it in part if it.count]
+        total = sum(it.count for it in some)
+        confidence, accuracy = (
+            sum(it.count * value for it, value in zip(some, values, strict=True)) / max(total, 1)
+            for values in ([it.confidence for it in some], [it.accuracy for it in some])
+        )
+        joined.append(Bin(part[0].lo, part[-1].hi, total, confidence, accuracy))
+    return joined
+
+
 def worst_classes(score: Score, most: int) -> Indices:
     """The classes that have rows, the largest mean loss first."""
     per_class = score.per_class
@@ -145,15 +173,16 @@ def gain(fit: TemperatureFit) -> str:
     """What the fitted temperature is, and what it is worth."""
     said = (
         f"Logits divided by {number(fit.temperature)}, the temperature with the least loss, give "
-        f"the same predictions at other confidences and a loss lower by {number(fit.gain)} nats."
+        f"the same predictions at other confidences and a loss lower by {number(fit.gain)} nats, "
+        "on the rows that it was fitted to."
     )
     if fit.bounded:
         said += " It is at the end of the range that was searched."
     return said
 
 
-def place(example: Example) -> str:
-    """Where a row is."""
-    if example.source is None:
-        return count(example.row)
-    return f"{clean(example.source, 40)}, {count(example.source_row)}"
+def places(examples: Sequence[Example], longest: int) -> list[str]:
+    """Where rows are: their number, after the file that has it where there are several."""
+    if all(it.source_row == it.row for it in examples) and len({it.source for it in examples}) < 2:
+        return [count(it.row) for it in examples]
+    return [f"{clean(it.source, longest)}, {count(it.source_row)}" for it in examples]

@@ -75,13 +75,13 @@ def verdict(name: str, first: str, difference: Difference) -> str:
     ends = sorted((abs(low), abs(high)))
     return (
         f"{name}: a {word} loss than {first}, by {number(abs(difference.loss))} nats "
-        f"({number(ends[0])} to {number(ends[1])})."
+        f"({number(*ends)} to {number(ends[1])})."
     )
 
 
-def _ends(low: float, high: float, show: Callable[[float], str] = signed) -> str:
-    return "–" if math.isnan(low) else f"{show(low)} to {show(high)}"
+def _ends(low: float, high: float, show: Callable[[float, float], str] = signed) -> str:
+    return "–" if math.isnan(low) else f"{show(low, high)} to {show(high, low)}"
 
 
-def _points(share: float) -> str:
+def _points(share: float, _beside: float = 0.0) -> str:
     return "–" if math.isnan(share) else f"{100 * share:+.2f}".replace("-", "−")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
     from lastlayer.scoring.tables import TemperatureFit
 
+LONGEST_SOURCE = 40  # letters
+MOST_WORST = 100  # rows of the table
+
 
 def html(score: Score, *, title: str) -> str:
     """A page about a score.
@@ -69,15 +72,16 @@ def _temperature(fit: TemperatureFit) -> Table:
 
 
 def _worst(score: Score) -> Table:
+    examples = score.worst[:MOST_WORST]
     rows = [
         [
-            view.place(it),
+            place,
             count(it.label),
             count(it.prediction),
             percent(it.confidence),
             number(it.loss),
         ]
-        for it in score.worst
+        for place, it in zip(view.places(examples, LONGEST_SOURCE), examples, strict=True)
     ]
     return Table(
         "The rows with the largest loss, counted from 0",

@@ -37,7 +37,7 @@ def reliability(score: Score) -> Picture:
             title="Reliability diagram: accuracy by confidence",
             height=diagrams.HEIGHT,
         ),
-        _bin_table("Rows by confidence", score.reliability),
+        _bin_table("Rows by confidence, bins without rows left out", score.reliability),
     )
 
 
@@ -72,7 +72,7 @@ def reliabilities(
             title=f"{title}: accuracy by confidence",
             height=diagrams.HEIGHT,
         ),
-        Table("Rows by confidence", ("Predictions", *_BIN_HEADS), rows),
+        Table("Rows by confidence, bins without rows left out", ("Predictions", *_BIN_HEADS), rows),
     )
 
 
@@ -89,6 +89,7 @@ def _bin_table(caption: str, bins: Sequence[Bin]) -> Table:
             view.shares(*view.wilson(it.accuracy, it.count)),
         ]
         for it in bins
+        if it.count
     ]
     return Table(caption, _BIN_HEADS, rows)
 

@@ -34,6 +34,7 @@ STYLE = {
     "svg.hashsalt": "lastlayer",
     "text.parse_math": False,  # a class may be called $x$
     "text.color": INK,
+    "axes.prop_cycle": f"cycler(color=['{INK}'])",
     "axes.labelcolor": FAINT,
     "axes.edgecolor": LINE,
     "axes.facecolor": "none",
