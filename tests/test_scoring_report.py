@@ -295,6 +295,17 @@ def test_the_terminal_shows_it_all_within_the_width(score, width):
     assert bool(beside) == (width == 160)
 
 
+def test_a_terminal_has_few_bins_however_many_were_asked_for():
+    fine = ll.score(*predictions(300, 3), bins=1000)
+    lines = printed(Screen(fine, "x")).splitlines()
+    assert sum(bool(re.match(r"\d\.\d\d to \d\.\d\d ", line)) for line in lines) <= 20
+    joined = view.coarse(fine.reliability, 20)
+    assert sum(it.count for it in joined) == 300
+    means = [sum(it.count * getattr(it, key) for it in joined) / 300
+             for key in ("confidence", "accuracy")]  # fmt: skip
+    assert means == pytest.approx([fine.confidence, fine.accuracy], rel=1e-6)
+
+
 def test_colours_are_left_out_where_they_are_not_wanted(score, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     options = {"force_terminal": True, "color_system": "standard"}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GAP = 4  # columns between tables
 CLASSES, EXAMPLES = 8, 8  # the most rows of a table
+BINS = 20
 LONGEST_SOURCE = 24  # letters
 BAR = 32  # letters
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -118,7 +119,7 @@ def _reliability(score: Score, width: int, *, plain: bool) -> RenderableType:
     it = table("Calibration", "confidence", "rows", "accuracy", "")
     it.columns[-1].justify = "left"
     it.columns[-1].header = "0".ljust(width - 1) + "1"
-    for part in score.reliability:
+    for part in view.coarse(score.reliability, BINS):
         if part.count:
             drawn = bar(part.accuracy, part.confidence, width, plain=plain)
             it.add_row(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lastlayer.scoring.tables import Bin
 from lastlayer.scoring.text import clean, count, number, percent
 
 if TYPE_CHECKING:
@@ -117,6 +118,30 @@ def calibration(score: Score) -> str:
         return f"{said}on the whole as sure as they are right."
     word = "too sure" if gap > 0 else "not sure enough"
     return f"{said}{word}, by {100 * abs(gap):.1f} points."
+
+
+def coarse(bins: Sequence[Bin], most: int) -> list[Bin]:
+    """Neighbours put together, so that there are no more than `most` bins.
+
+    Examples
+    --------
+    >>> from lastlayer.scoring.tables import Bin
+    >>> from lastlayer.scoring.view import coarse
+    >>> coarse([Bin(0.0, 0.5, 1, 0.4, 0.0), Bin(0.5, 1.0, 3, 0.8, 1.0)], 1)
+    [Bin(lo=0.0, hi=1.0, count=4, confidence=0.7, accuracy=0.75)]
+    """
+    size = max(1, math.ceil(len(bins) / most))
+    joined = []
+    for i in range(0, len(bins), size):
+        part = bins[i : i + size]
+        some = [it for it in part if it.count]
+        total = sum(it.count for it in some)
+        confidence, accuracy = (
+            sum(it.count * value for it, value in zip(some, values, strict=True)) / max(total, 1)
+            for values in ([it.confidence for it in some], [it.accuracy for it in some])
+        )
+        joined.append(Bin(part[0].lo, part[-1].hi, total, confidence, accuracy))
+    return joined
 
 
 def worst_classes(score: Score, most: int) -> Indices:

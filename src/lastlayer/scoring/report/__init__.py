@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lastlayer.scoring.tables import TemperatureFit
 
 LONGEST_SOURCE = 40  # letters
+MOST_WORST = 100  # rows of the table
 
 
 def html(score: Score, *, title: str) -> str:
@@ -71,6 +72,7 @@ def _temperature(fit: TemperatureFit) -> Table:
 
 
 def _worst(score: Score) -> Table:
+    examples = score.worst[:MOST_WORST]
     rows = [
         [
             place,
@@ -79,7 +81,7 @@ def _worst(score: Score) -> Table:
             percent(it.confidence),
             number(it.loss),
         ]
-        for place, it in zip(view.places(score.worst, LONGEST_SOURCE), score.worst, strict=True)
+        for place, it in zip(view.places(examples, LONGEST_SOURCE), examples, strict=True)
     ]
     return Table(
         "The rows with the largest loss, counted from 0",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 4.6  # inches
+FEW = 50  # bins
 
 
 def reliability(figure: Figure, bins: Sequence[Bin]) -> None:
@@ -27,15 +28,16 @@ def reliability(figure: Figure, bins: Sequence[Bin]) -> None:
     confidence = np.array([it.confidence for it in some])
     ends = np.array([wilson(it.accuracy, it.count) for it in some]).reshape(-1, 2)
     left, right = np.array([(it.lo, it.hi) for it in some]).reshape(-1, 2).T
-    bars = {"x": left, "width": right - left, "align": "edge"}
+    # the gaps between many bars would leave nothing of them
+    gap = 1 if len(bins) <= FEW else 0
+    bars = {"x": left, "width": right - left, "align": "edge", "linewidth": gap}
     top.bar(**bars, height=accuracy, color=BLUE, alpha=0.45, edgecolor=PAPER, label="accuracy")
     top.bar(
-        **bars,
+        **{**bars, "linewidth": 0.8 * gap},
         bottom=np.minimum(accuracy, confidence),
         height=np.abs(confidence - accuracy),
         facecolor="none",
         edgecolor=VERMILLION,
-        linewidth=0.8,
         hatch="////",
         label="gap to confidence",
     )
@@ -45,8 +47,8 @@ def reliability(figure: Figure, bins: Sequence[Bin]) -> None:
         yerr=np.abs(ends - accuracy[:, None]).T,
         fmt="none",
         ecolor=INK,
-        elinewidth=1,
-        capsize=2,
+        elinewidth=gap or 0.5,
+        capsize=2 * gap,
         label="95 % interval",
     )
     key(top, columns=3)

@@ -23,7 +23,7 @@ SMALLEST = 1e-45  # of the losses that have a place on the axis
 def losses(figure: Figure, histogram: Histogram, mean: float, uniform: float) -> None:
     """Losses on a logarithmic axis, with their mean and log C."""
     axes = _loss_axes(figure, [histogram])
-    _bars(axes, histogram, _a_doubling(histogram))
+    _bars(axes, histogram)
     _mark(axes, mean, VERMILLION, "-", f"mean {number(mean)}")
     _mark(axes, uniform, FAINT, (0, (4, 3)), f"all classes alike, log C = {number(uniform)}")
     key(axes, columns=2)
@@ -32,6 +32,7 @@ def losses(figure: Figure, histogram: Histogram, mean: float, uniform: float) ->
 def losses_of_several(figure: Figure, names: Sequence[str], several: Sequence[Histogram]) -> None:
     """The same of several predictions, as outlines over each other."""
     axes = _loss_axes(figure, several)
+    axes.set_ylabel("rows (% a doubling of the loss)")
     for i, (name, histogram) in enumerate(zip(names, several, strict=True)):
         axes.stairs(
             _a_doubling(histogram), histogram.edges, **line(i), label=clean(name, LONGEST_KEY)
@@ -44,15 +45,15 @@ def entropies(figure: Figure, histogram: Histogram, mean: float) -> None:
     axes = figure.subplots()
     axes.set(xlabel="entropy of the prediction (nats)", ylabel="rows (%)")
     axes.set_xlim(histogram.edges[0], histogram.edges[-1])
-    _bars(axes, histogram, _per_cent(histogram))
+    _bars(axes, histogram)
     _mark(axes, mean, VERMILLION, "-", f"mean {number(mean)}")
     key(axes)
 
 
-def _bars(axes: Any, histogram: Histogram, heights: Floats) -> None:
+def _bars(axes: Any, histogram: Histogram) -> None:
     axes.bar(
         histogram.edges[:-1],
-        heights,
+        _per_cent(histogram),
         np.diff(histogram.edges),
         align="edge",
         color=BLUE,
@@ -70,7 +71,7 @@ def _per_cent(histogram: Histogram) -> Floats:
 
 
 def _a_doubling(histogram: Histogram) -> Floats:
-    """Per cent a doubling: on a logarithmic axis, areas are shares, however wide the bins are."""
+    """Per cent a doubling of the loss: comparable where the bins are not as wide as each other."""
     return _per_cent(histogram) / np.diff(np.log2(np.maximum(histogram.edges, SMALLEST)))
 
 
@@ -85,7 +86,7 @@ def _loss_axes(figure: Figure, several: Sequence[Histogram]) -> Any:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes = figure.subplots()
-    axes.set(xscale="log", xlabel="loss (nats, log axis)", ylabel="rows (% a doubling)")
+    axes.set(xscale="log", xlabel="loss (nats, log axis)", ylabel="rows (%)")
     used = [np.flatnonzero(it.counts) for it in several]
     low = min((it.edges[u[0]] for it, u in zip(several, used, strict=True) if len(u)), default=0.01)
     high = max(
