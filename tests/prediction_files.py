@@ -80,12 +80,18 @@ def labels_beside(path: Path) -> Path | None:
 def read(path: Any, labels: Any = None, **options: Any) -> tuple[Any, Any]:
     """All rows, in float64, and all labels."""
     blocks = list(open_predictions(path, labels, **options).blocks())
-    logits = np.concatenate([block.logits.astype(np.float64) for block in blocks])
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        logits = np.concatenate([block.logits.astype(np.float64) for block in blocks])
     return logits, np.concatenate([block.labels for block in blocks])
 
 
 def by_its_library(path: Path) -> tuple[Any, Any]:
     """The same as the format's own library reads it; the labels of .npy are `LABELS`."""
+    with np.errstate(invalid="ignore"):
+        return _by_its_library(path)
+
+
+def _by_its_library(path: Path) -> tuple[Any, Any]:
     match path.name.split(".", 1)[1]:
         case "npy":
             return np.load(path, allow_pickle=False).astype(np.float64), LABELS
