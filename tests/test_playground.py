@@ -108,7 +108,7 @@ def test_another_base_is_refused():
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("none/page.html", "no such folder: "),
+        ("none/page.html", "there is no folder 'none'"),
         ("", "an empty name is no file"),
         (".", "a directory"),
     ],

@@ -21,6 +21,7 @@ All functions take two-dimensional float64 arrays, a sample a row. (N, C)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -128,6 +129,77 @@ def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
     loss = np.where(counts, loss[:, 0] * weight, 0.0)
     gradient = gradient * dz * (problem.reduce.scale / problem.temperature * weight)[:, None]
     return loss, np.where(counts[:, None], gradient, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RowStatistics:
+    """What scoring needs of each row, in the order of the rows; arrays (N,), in nats.
+
+    A row without probabilities (a NaN, a +inf, nothing but −inf) has prediction and rank −1 and NaN
+    for all else. A row that is ignored has no label: its loss and Brier score are 0, its rank −1.
+    """
+
+    loss: Array  # as `cross_entropy` gives it: float32, or float64 for float64 logits
+    prediction: Indices  # the first of the largest logits
+    confidence: Floats  # p of the prediction, 1 / S
+    doubt: Floats  # 1 − confidence, R / S
+    rank: Indices  # classes before the label: of a larger logit, or of the same and a lower index
+    brier: Floats  # Σ_j (p_j − t_j)²
+    entropy: Floats  # −Σ_j p_j log p_j
+
+
+def row_statistics(problem: Problem) -> RowStatistics:
+    """Loss, prediction and what else is known of each row. The label of a soft row is its mode.
+
+    1 − p is R / S at the maximum, and p − t = (1 − t) p − t (1 − p): what is tiny stays exact.
+    """
+    loss, _ = cross_entropy(problem)
+    x = np.asarray(problem.logits, dtype=np.float64).reshape(-1, problem.logits.shape[-1])
+    m, e, rest, log_s = softmax_parts(x, problem.temperature)
+    prediction = x.argmax(axis=-1)
+    p, q = e / (1 + rest), 1 - e / (1 + rest)
+    np.put_along_axis(q, prediction[:, None], rest / (1 + rest), axis=-1)
+    t = distribution(problem)
+    label, counts = t.argmax(axis=-1)[:, None], np.ones(len(x), dtype=bool)
+    if problem.indices is not None:
+        counts = problem.indices != problem.ignore_index
+    with np.errstate(invalid="ignore"):
+        behind = np.where(p > 0, p * ((m - x) / problem.temperature), 0.0)
+    picked = np.take_along_axis(x, label, axis=-1)
+    before = (x > picked) | ((x == picked) & (np.arange(x.shape[-1]) < label))
+    known = np.isfinite(rest[:, 0])
+    return RowStatistics(
+        loss=loss.astype(problem.loss_dtype),
+        prediction=np.where(known, prediction, -1),
+        confidence=1 / (1 + rest[:, 0]),
+        doubt=(rest / (1 + rest))[:, 0],
+        rank=np.where(known & counts, before.sum(axis=-1), -1),
+        brier=np.where(counts, (((1 - t) * p - t * q) ** 2).sum(axis=-1), 0.0),
+        entropy=np.where(known, log_s[:, 0] + behind.sum(axis=-1), np.nan),
+    )
+
+
+def temperature_sums(problem: Problem, temperature: float) -> tuple[Floats, Floats, Floats]:
+    """Each row's loss at a temperature, and its two derivatives by β = 1 / T. (N,)
+
+    E_p[x] − x_y and Var_p[x], of the distances m − x; for a distribution t of the weight A,
+    A E_p[x] − Σ_j t_j x_j and A Var_p[x]. The problem's own temperature plays no part.
+    """
+    x = np.asarray(problem.logits, dtype=np.float64).reshape(-1, problem.logits.shape[-1])
+    m, e, rest, log_s = softmax_parts(x, temperature)
+    p, t = e / (1 + rest), distribution(problem)
+    total = t.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        d = m - x
+        mean, square = (np.where(p > 0, p * d**k, 0.0).sum(axis=-1) for k in (1, 2))
+        behind = np.where(t > 0, t * d, 0.0).sum(axis=-1)
+    counts = np.ones(len(x), dtype=bool)
+    if problem.indices is not None:
+        counts = problem.indices != problem.ignore_index
+    known = np.where(np.isfinite(rest[:, 0]), 1.0, np.nan)
+    loss = (behind / temperature + total * log_s[:, 0]) * known
+    slope, curvature = (behind - total * mean) * known, total * (square - mean**2) * known
+    return tuple(np.where(counts, column, 0.0) for column in (loss, slope, curvature))  # type: ignore[return-value]
 
 
 def sigmoid(z: Floats) -> Floats:

@@ -91,6 +91,11 @@ def total(column: Array) -> float:
     return _load("column").total_of(column)  # type: ignore[no-any-return]
 
 
+def fill_statistics(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> None:
+    """What `kernels.statistics` asks for, of class indices, into `columns` (N,)."""
+    _load("launch_statistics").fill(problem, temperature, columns)
+
+
 def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:
     """softmax or log_softmax over the last axis of `x`, into `out` of its shape and dtype."""
     _load("launch").normalise(x, out, kind)

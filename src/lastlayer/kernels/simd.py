@@ -30,7 +30,7 @@ _LLVM = {
 }
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {types.int32: types.float32, types.int64: types.float64}
-_I32 = ir.IntType(32)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):  # type: ignore[misc]
@@ -181,6 +181,7 @@ def _comparison(symbol: str) -> Callable[..., Any]:
 
 # of floats; integers are taken without a sign
 equal, less, greater = _comparison("=="), _comparison("<"), _comparison(">")
+at_least = _comparison(">=")
 
 
 @intrinsic
@@ -225,6 +226,51 @@ def _reduction(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
 largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+
+
+def _of_bits(name: str, *rest: Any) -> Callable[..., Any]:
+    @intrinsic
+    def count(typingctx: Any, word: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return call(builder, f"llvm.{name}.i64", _I64, [*args, *rest])
+
+        return types.int64(types.int64), codegen
+
+    return count  # type: ignore[no-any-return]
+
+
+bits_set = _of_bits("ctpop")  # of an int64, how many bits are set
+first_bit = _of_bits("cttz", ir.IntType(1)(0))  # and which is the first; 64 where none is
+
+
+@intrinsic
+def store_mask(typingctx: Any, target: Any, index: Any, mask: Any) -> Any:
+    """A mask's bits to place `index`, counted in lanes, of the bits that begin at `target`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = ir.IntType(mask.lanes)
+        bytes_ = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+        place = builder.gep(bytes_, [builder.lshr(args[1], _I64(3))])
+        done = builder.store(builder.bitcast(args[2], number),
+                             builder.bitcast(place, number.as_pointer()))  # fmt: skip
+        done.align = 1
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, mask), codegen
+
+
+@intrinsic
+def next_up(typingctx: Any, x: Any) -> Any:
+    """The next larger number, of a float that is neither +inf nor NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.IntType(x.bitwidth)
+        value = builder.fadd(args[0], args[0].type(0.0))  # −0 becomes 0
+        n = builder.bitcast(value, kind)
+        step = builder.select(builder.icmp_signed("<", n, kind(0)), kind(-1), kind(1))
+        return builder.bitcast(builder.add(n, step), args[0].type)
+
+    return x(x), codegen
 
 
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type

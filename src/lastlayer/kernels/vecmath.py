@@ -45,7 +45,7 @@ _LOG2E = 1.4426950408889634
 _MAGIC_32, _MAGIC_64 = 12582912.0, 6755399441055744.0
 _LN2_HIGH_64 = 0.6931471803691238
 _LN2_LOW_64 = 1.9082149292705877e-10
-_LOWEST_32, _LOWEST_64 = -131.0, -1000.0  # below it exp is that of it: nothing beside a maximum
+LOWEST_32, LOWEST_64 = -131.0, -1000.0  # below it exp is that of it: nothing beside a maximum
 _Q0_32, _Q1_32 = 0.4999999342555351, 0.16666520336818613
 _Q2_32, _Q3_32, _Q4_32 = 0.04166839211997071, 0.008368750888529428, 0.001381447551951256
 _Q0_64, _Q1_64, _Q2_64 = 0.5000000000000011, 0.16666666666666413, 0.041666666666529684
@@ -140,7 +140,7 @@ def exp_scaled(d: Any, rate: Any) -> Any:
     """
 
     def single_plain(d: Any, rate: Any) -> Any:
-        t = maximum(const(_LOWEST_32, d), d)
+        t = maximum(const(LOWEST_32, d), d)
         k = fma(t, const(_LOG2E, d), const(_MAGIC_32, d))
         n = k - const(_MAGIC_32, d)
         return _polynomial_32(fma(n, const(-_LN2, d), t), k, n)
@@ -153,7 +153,7 @@ def exp_scaled(d: Any, rate: Any) -> Any:
         return _polynomial_32(r * const(rate[3], d), k, n)
 
     def double_plain(d: Any, rate: Any) -> Any:
-        t = maximum(const(_LOWEST_64, d), d)
+        t = maximum(const(LOWEST_64, d), d)
         k = fma(t, const(_LOG2E, d), const(_MAGIC_64, d))
         n = k - const(_MAGIC_64, d)
         r = fma(n, const(-_LN2_LOW_64, d), fma(n, const(-_LN2_HIGH_64, d), t))
@@ -184,7 +184,7 @@ def rate_of(temperature: Any, like: Any) -> Any:
         step = _LN2 * temperature
         high = from_bits(np.int32(bits(np.float32(step)) & np.int32(-1024)))
         low = np.float32(step - np.float64(high))
-        lowest = np.float32(_LOWEST_32 * temperature)
+        lowest = np.float32(LOWEST_32 * temperature)
         return np.float32(1.0 / step), high, low, np.float32(1.0 / temperature), lowest
 
     def double(temperature: Any, like: Any) -> Any:
@@ -192,7 +192,7 @@ def rate_of(temperature: Any, like: Any) -> Any:
         step = _LN2 * temperature
         high = from_bits(bits(step) & np.int64(-(1 << 20)))
         low = fma(temperature, _LN2_HIGH_64, -high) + temperature * _LN2_LOW_64
-        return 1.0 / step, high, low, 1.0 / temperature, _LOWEST_64 * temperature
+        return 1.0 / step, high, low, 1.0 / temperature, LOWEST_64 * temperature
 
     if isinstance(temperature, types.NoneType):
         return nothing

@@ -1,0 +1,97 @@
+"""The statistics of rows of few classes: a group of rows at a time, vectorised across the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lastlayer.kernels.group import HALVES, G, X, load_group
+from lastlayer.kernels.jit import inner, kernel, one_by_one
+from lastlayer.kernels.memory import lane_count, load, pointer, store
+from lastlayer.kernels.row import PICKED, REST, SAMPLE, TIES, M
+from lastlayer.kernels.simd import at_least, equal, fill, fma, greater, less, maximum, where
+from lastlayer.kernels.statistics_blocks import distance, second_scale, second_start, with_second
+from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
+from lastlayer.kernels.vecmath import exp_scaled, rate_of, unscale
+
+_F64, _I64 = np.float64(0), np.int64(0)
+
+
+@inner
+def pick(d: Any, x: Any, indices: Any, row: Any, tile: Any, ignore: Any, labels: Any, picked: Any,
+         like: Any) -> None:  # fmt: skip
+    """The labels of a group's rows, as floats, and their logits; which rows count."""
+    lanes = lane_count(like)
+    for r in range(tile):
+        one_by_one()
+        index = indices[row + r]
+        counts = index != ignore
+        label = index if counts else 0
+        value = x[label * lanes + r]
+        labels[r], picked[r], d[PICKED + r] = label, value, value
+        d[SAMPLE + r] = 1.0 if counts else 0.0
+
+
+@inner
+def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, variance: Any,
+              like: Any) -> None:  # fmt: skip
+    """The maximum, its place and the sums of each lane, and what comes before the label.
+
+    `labels` and `picked` are vectors of the lanes' labels, as floats, and of their logits.
+    """
+    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
+    m, place, class_ = load(x, 0, like), zero, one
+    for j in range(1, count):
+        v = load(x, j * lanes, like)
+        place = where(greater(v, m), class_, place)
+        m = maximum(v, m)  # passes a NaN over: the sum will have it
+        class_ = class_ + one
+    total, first, second = zero, zero, second_start(like, variance)
+    ties, before, class_ = zero, zero, zero
+    for j in range(count):
+        v = load(x, j * lanes, like)
+        at_m = equal(v, m)
+        e, u = exp_scaled(v - m, rate), distance(v - m, rate)
+        total, first = where(at_m, total, total + e), fma(e, u, first)
+        second = where(at_m, second, with_second(second, e, u, variance))
+        ties = where(at_m, ties + one, ties)
+        if variance is None:  # those as large come before the label where their index is lower
+            larger, as_large = (
+                where(greater(v, picked), one, zero),
+                where(at_least(v, picked), one, zero),
+            )
+            before = before + where(less(class_, labels), as_large, larger)
+            class_ = class_ + one
+    store(d, M, m)
+    store(d, REST, total)
+    store(d, TIES, ties)
+    store(d, FIRST, zero - first)
+    store(d, SECOND, second)
+    store(d, PLACE, place)
+    store(d, BEFORE, before)
+
+
+@kernel
+def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
+                    indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
+                    columns: Any, scratch: Any, states: Any, like: Any,
+                    x_like: Any) -> None:  # fmt: skip
+    """As `statistics_wide.statistics_rows`, for at most 64 classes."""
+    d, memory = pointer(states, _F64), pointer(x[0], x_like)
+    logits, halves = pointer(scratch + X, like), pointer(scratch + HALVES, like)
+    labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
+    lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
+    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+
+    row = lo
+    while row < hi:
+        outer, position = row // inner_count, row % inner_count
+        tile = min(lanes, inner_count - position, hi - row)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
+        sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
+                  like)  # fmt: skip
+        finish(d, numbers, rate_64, scales, variance, like)
+        give(d, columns, row, tile, variance, like)
+        row += tile
