@@ -21,7 +21,7 @@ from lastlayer.kernels.simd import bits
 POWERS = 1 << 11
 CELLS = 2 * POWERS  # int64: the lower 27 bits, the upper 26
 _HALF = 27
-# Of the last power, that of infinity and NaN, the cells count instead: +inf, and the others.
+# Of the last power, that of infinity and NaN, the cells count instead: +inf, and −inf or NaN.
 INFINITE, NOT_NUMBERS = CELLS - 2, CELLS - 1
 # 2 ** 36 numbers: below it no cell overflows
 MOST = 1 << 36
@@ -52,7 +52,7 @@ def add_all(sums: Any, values: Any) -> None:
 
 
 def ratio(sums: Indices, divisor: int = 1) -> float:
-    """The sum divided by a whole number above 0, rounded once; inf and NaN as floats have them."""
+    """The sum divided by a whole number above 0, rounded once; NaN where −inf or NaN was added."""
     if sums[NOT_NUMBERS]:
         return math.nan
     if sums[INFINITE]:
@@ -65,4 +65,4 @@ def ratio(sums: Indices, divisor: int = 1) -> float:
     try:
         return total / (divisor << 1074)  # of whole numbers, which Python rounds correctly
     except OverflowError:
-        return math.copysign(math.inf, total)
+        return math.inf if total > 0 else -math.inf

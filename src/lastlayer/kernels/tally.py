@@ -157,7 +157,7 @@ def _count_rows(chunk: Any, prediction: Any, labels: Any, ignore: Any) -> None:
 def _split_losses(chunk: Any, loss: Any) -> Any:
     """Where and what losses add to; whether one is 2^20 or more."""
     widest_vectors()
-    large = 0
+    large: Any = 0
     for k in range(loss.size):
         # and not −0.0
         value = loss[k] if (chunk[COUNTS + k] != 0) & (loss[k] > 0.0) else 0.0
@@ -183,7 +183,8 @@ def _place_confidences(chunk: Any, confidence: Any, doubt: Any, edges: Any) -> N
         p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
         chunk[SHARE + k] = np.int64(p * UNIT + 0.5)
         chunk[FINE_AT + k] = FINE + _fine_cell(p, doubt[k]) * PAIR + 2 * chunk[RIGHT + k]
-    count, near = edges.size - 1, 0
+    near: Any = 0
+    count = edges.size - 1
     for k in range(confidence.size):
         p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
         at = p * count

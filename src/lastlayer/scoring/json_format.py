@@ -166,7 +166,7 @@ def from_json(text: str | bytes) -> Score:
         return _read(document)
     except FileFormatError:
         raise
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError(f"a score that cannot be: {error!r}") from None
 
 

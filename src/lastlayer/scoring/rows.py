@@ -82,7 +82,8 @@ def statistics(block: Block, settings: Settings) -> tuple[tuple[Array, ...], Ind
             return columns, labels
         block = logarithms(block)
     found = row_statistics(problem_of(block, labels, settings))
-    return (found.loss.astype(np.float64), found.prediction, found.confidence, found.doubt, found.rank, found.brier,
+    loss = found.loss.astype(np.float64)
+    return (loss, found.prediction, found.confidence, found.doubt, found.rank, found.brier,
             found.entropy), labels  # fmt: skip
 
 

@@ -48,7 +48,7 @@ class Tally:
         numbers = np.concatenate([self.numbers, other.numbers], axis=1)
         order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))
         order = order[: self.floats.shape[1]]
-        self.floats, self.numbers = floats[:, order], numbers[:, order]
+        self.floats[:], self.numbers[:] = floats[:, order], numbers[:, order]
 
     def coarsen(self) -> None:
         """Make one block of every two."""
