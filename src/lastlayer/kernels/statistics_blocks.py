@@ -137,37 +137,37 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance
     The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
     block that is all below the maximum.
     """
-    lanes, j, t = lane_count(like), 0, fill(top, like)
+    lanes, end, j, t = lane_count(like), at + n, at, fill(top, like)
     a = fill(0.0, like)
     b, c, d, first = a, a, a, a
     second = second_start(like, variance)
-    while j + 4 * lanes <= n:
-        ask(x, at + j, lanes)
-        v = load(x, at + j, like)
+    while j + 4 * lanes <= end:
+        ask(x, j, lanes)
+        v = load(x, j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j, v, most)
+        _mark(marks, j - at, v, most)
         j += lanes
-        v = load(x, at + j, like)
+        v = load(x, j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j, v, most)
+        _mark(marks, j - at, v, most)
         j += lanes
-        v = load(x, at + j, like)
+        v = load(x, j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j, v, most)
+        _mark(marks, j - at, v, most)
         j += lanes
-        v = load(x, at + j, like)
+        v = load(x, j, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j, v, most)
+        _mark(marks, j - at, v, most)
         j += lanes
-    while j < n:
-        v = load_up_to(x, at + j, n - j, -np.inf, like)
+    while j < end:
+        v = load_up_to(x, j, end - j, -np.inf, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j, v, most)
+        _mark(marks, j - at, v, most)
         j += lanes
     return total_of((a + b) + (c + d)), -total_of(first), total_of(second)
 
@@ -179,31 +179,30 @@ def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any
     The label, of the logit `picked`, stands at `label`, in the block or outside. Logits of a lower
     index come before it where they are as large, those of a higher one not.
     """
-    lanes, j = lane_count(like), 0
+    lanes, end, j = lane_count(like), at + n, at
     bound = fill(picked if label >= n else next_up(picked), like)
     one, zero, lowest = fill(1.0, like), fill(0.0, like), fill(-np.inf, like)
     a, b, c, d = lowest, lowest, lowest, lowest
     p, q, r, s = zero, zero, zero, zero
-    while j + 4 * lanes <= n:
-        k = at + j
-        ask(x, k, lanes)
-        v = load(x, k, like)
+    while j + 4 * lanes <= end:
+        ask(x, j, lanes)
+        v = load(x, j, like)
         a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
-        v = load(x, k + lanes, like)
+        v = load(x, j + lanes, like)
         b, q = maximum(v, b), where(at_least(v, bound), q + one, q)
-        v = load(x, k + 2 * lanes, like)
+        v = load(x, j + 2 * lanes, like)
         c, r = maximum(v, c), where(at_least(v, bound), r + one, r)
-        v = load(x, k + 3 * lanes, like)
+        v = load(x, j + 3 * lanes, like)
         d, s = maximum(v, d), where(at_least(v, bound), s + one, s)
         j += 4 * lanes
-    while j < n:
-        v = load_up_to(x, at + j, n - j, -np.inf, like)  # less than the bound, even than -inf's
+    while j < end:
+        v = load_up_to(x, j, end - j, -np.inf, like)  # less than the bound, even than -inf's
         a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
         j += lanes
     if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
-        level, j = fill(picked, like), 0
-        while j < label:
-            v = load_up_to(x, at + j, label - j, np.nan, like)
+        level, end, j = fill(picked, like), at + label, at
+        while j < end:
+            v = load_up_to(x, j, end - j, np.nan, like)
             q = where(equal(v, level), q + one, q)
             j += lanes
     return largest_of(maximum(maximum(a, b), maximum(c, d))), total_of((p + q) + (r + s))
