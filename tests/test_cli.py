@@ -76,7 +76,7 @@ def test_help_imports_no_heavy_package():
     assert result.returncode == 0, result.stderr
 
 
-NEEDED_BY = {"jinja2": ["compare", "neuron"], "safetensors": ["train"]}  # the others by the demo
+NEEDED_BY = {"safetensors": ["train"]}  # the others by the demo
 
 
 @pytest.mark.parametrize("package", sorted(EXTRA))
