@@ -49,7 +49,7 @@ FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 FRONT_END_FLOOR = FLOOR["torch"]
 
 # The public names that a floor above the rest provides, loaded when they are first asked for.
-LENT = {("lastlayer", "learning")}
+LENT = {("lastlayer", "learning"), ("lastlayer", "scoring")}
 
 
 def part_of(module: str) -> str:

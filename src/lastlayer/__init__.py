@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lastlayer import distribution
+from lastlayer.files import FileFormatError
 from lastlayer.functional import (
     binary_cross_entropy,
     binary_cross_entropy_with_grad,
@@ -26,28 +27,40 @@ from lastlayer.labels import LabelError
 
 if TYPE_CHECKING:
     from lastlayer.learning.explain import explain
+    from lastlayer.scoring.function import score
+    from lastlayer.scoring.score import Score
+    from lastlayer.scoring.temperature import fit_temperature
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "FileFormatError",
     "LabelError",
+    "Score",
     "binary_cross_entropy",
     "binary_cross_entropy_with_grad",
     "cross_entropy",
     "cross_entropy_with_grad",
     "distribution",
     "explain",
+    "fit_temperature",
     "get_num_threads",
     "log_softmax",
     "logsumexp",
     "num_threads",
     "quadratic_cost",
     "quadratic_cost_with_grad",
+    "score",
     "set_num_threads",
     "softmax",
 ]
 
-_LAZY = {"explain": "lastlayer.learning.explain"}
+_LAZY = {
+    "Score": "lastlayer.scoring.score",
+    "explain": "lastlayer.learning.explain",
+    "fit_temperature": "lastlayer.scoring.temperature",
+    "score": "lastlayer.scoring.function",
+}
 
 
 def __getattr__(name: str) -> Any:

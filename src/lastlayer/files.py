@@ -1,9 +1,13 @@
-"""Files that are whole or absent, wherever the program that writes them is stopped."""
+"""Files that are whole or absent, and the error for those that hold something else."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+class FileFormatError(ValueError):
+    """A file that does not hold what was expected, or not what its own header says."""
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -7,15 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 
+from lastlayer.files import FileFormatError
+from lastlayer.labels import LabelError
+
 # What is known of a verb without importing its file, where heavy packages may follow.
 VERBS = {
     "demo": "Train a last layer on real handwritten digits, in seconds.",
     "explain": "Show softmax and cross-entropy step by step, from raw outputs to the gradient.",
+    "score": "Score files of predictions: loss, perplexity, accuracy and calibration, in one pass.",
+    "merge": "Add up the scores of parts, as if all had been scored at once.",
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }
 
-# Packages of the extra "cli", by the name they are imported under.
+# Packages of the extra "cli", and those that "score" has beside them, as they are imported.
 EXTRA = {"click", "jinja2", "matplotlib", "rich", "safetensors", "sklearn"}
+SCORE_EXTRA = {"fsspec", "ml_dtypes", "pyarrow"}
 
 INTERRUPTED = 130  # what shells expect of a process ended by Ctrl-C
 
@@ -40,9 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = INTERRUPTED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRA:
+        if package not in EXTRA | SCORE_EXTRA:
             raise
-        status = _fail(f"{package} is not installed: pip install 'lastlayer[cli]'")
+        extra = "cli" if package in EXTRA else "score"
+        status = _fail(f"{package} is not installed: pip install 'lastlayer[{extra}]'")
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader has left, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     except MemoryError as error:
         status = _fail(str(error) or "not enough memory")
+    except (FileFormatError, LabelError) as error:
+        status = _fail(str(error), status=2)
     except ValueError as error:  # of input; what only a mistake in the code raises goes through
         status = _fail(str(error) or "a value that cannot be")
     sys.exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import shlex
 import time
 from collections.abc import Iterator
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from lastlayer.learning.demo import Epoch, Scores, Training
+    from lastlayer import Score
+    from lastlayer.learning.demo import Epoch, Training
 
 COMPILING = "Compiling the kernels for this processor (once; kept for the next run)"
 
 FILES = {
     "digits.png": "some of the test digits, each with its class probabilities",
     "curves.png": "loss and accuracy by epoch",
+    "report.html": "how good the predictions are: calibration, classes, mistakes",
     "logits.npy": "the raw outputs for the test digits, {count} x 10 float32",
     "labels.npy": "their right classes, {count} int64",
     "metrics.json": "the numbers of this page, every epoch, settings and versions",
@@ -71,14 +74,16 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     does not train on stops falling. The table then compares the layer before and after on a
     quarter of the digits that played no part in either.
 
-    Writes curves.png, digits.png, logits.npy, labels.npy and metrics.json.
+    Writes report.html, curves.png, digits.png, logits.npy, labels.npy and metrics.json.
     """
     from rich.console import Console
 
+    import lastlayer as ll
     from lastlayer.files import write_whole
     from lastlayer.learning import demo, figures, results
     from lastlayer.learning.digits import split_digits
     from lastlayer.learning.warm_up import warm_up
+    from lastlayer.scoring.report import html
 
     console, log = Console(), Console(stderr=True, quiet=quiet)
     out.mkdir(parents=True, exist_ok=True)  # before the work, should it be impossible
@@ -114,12 +119,14 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
 
     labels = parts.test.labels
     logits = training.layer.logits(parts.test.features)
-    before = demo.score(demo.Layer.untrained().logits(parts.test.features), labels)
-    after = demo.score(logits, labels)
+    before = ll.score(demo.Layer.untrained().logits(parts.test.features), labels)
+    after = ll.score(logits, labels)
+    clock.lap("scoring")
     with log.status("Drawing", spinner="line"):
         contents = {
             "digits.png": results.png(figures.draw_digits(parts.test, logits)),
             "curves.png": results.png(figures.draw_curves(training)),
+            "report.html": html(after, title=f"{after.count} handwritten digits").encode(),
             "logits.npy": results.npy(logits),
             "labels.npy": results.npy(labels),
         }
@@ -182,14 +189,14 @@ def ending(training: Training) -> str:
     return f"Trained {epochs} ({why}); kept epoch {training.best_epoch}."
 
 
-def table(before: Scores, after: Scores) -> Table:
+def table(before: Score, after: Score) -> Table:
     """Loss in three units, perplexity and accuracy, before and after."""
     from rich.table import Table
 
-    rows: list[tuple[str, Callable[[Scores], str]]] = [
-        ("loss (nats)", lambda s: f"{s.loss_nats:.4f}"),
-        ("loss (bits)", lambda s: f"{s.loss_bits:.4f}"),
-        ("loss (hartleys)", lambda s: f"{s.loss_hartleys:.4f}"),
+    rows: list[tuple[str, Callable[[Score], str]]] = [
+        ("loss (nats)", lambda s: f"{s.loss:.4f}"),
+        ("loss (bits)", lambda s: f"{s.bits:.4f}"),
+        ("loss (hartleys)", lambda s: f"{s.loss / math.log(10):.4f}"),
         ("perplexity", lambda s: f"{s.perplexity:.3f}"),
         ("accuracy", lambda s: f"{s.accuracy:.1%}"),
     ]

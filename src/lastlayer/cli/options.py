@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,37 @@ class Folder(click.Path):
         if value == "":
             self.fail("an empty name is no folder.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class OutputFile(click.Path):
+    """A file to write, in a folder that is there."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that was typed, once it is clear that a file can be there."""
+        path = super().convert(value, param, ctx)
+        if value == "" or not path.parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}." if value else "an empty name.",
+                      param, ctx)  # fmt: skip
+        if not os.access(path.parent, os.W_OK):
+            self.fail(f"the folder {str(path.parent)!r} cannot be written to.", param, ctx)
+        return path
+
+
+class Ranks(click.ParamType):
+    """Whole numbers from 1 on, between commas."""
+
+    name = "k,k"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers that were typed."""
+        try:
+            return tuple(int(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not whole numbers between commas, as 1,5.", param, ctx)

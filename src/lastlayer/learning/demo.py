@@ -61,18 +61,6 @@ class Training:
     settings: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Scores:
-    """How good logits are, in every unit."""
-
-    loss_nats: float
-    loss_bits: float
-    loss_hartleys: float
-    perplexity: float  # exp(loss in nats): between how many equally likely classes it hesitates
-    accuracy: float
-    count: int
-
-
 def train(
     train_part: Digits,
     validation_part: Digits,
@@ -213,39 +201,6 @@ def _measure(number: int, layer: Layer, train_part: Digits, validation_part: Dig
 def accuracy(logits: NDArray[np.float32], labels: Indices) -> float:
     """The share of rows whose largest logit (the first of equals) is the label's."""
     return float(np.mean(logits.argmax(axis=-1) == labels))
-
-
-def score(logits: NDArray[np.float32], labels: Indices) -> Scores:
-    """The mean loss in nats, bits and hartleys, perplexity and accuracy.
-
-    Parameters
-    ----------
-    logits : ndarray of float32, shape (N, C)
-        Raw outputs.
-    labels : ndarray of int64, shape (N,)
-        The right classes.
-
-    Returns
-    -------
-    Scores
-        One number each, and the count N.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from lastlayer.learning.demo import score
-    >>> score(np.zeros((4, 2), np.float32), np.array([0, 1, 1, 0])).loss_bits
-    1.0
-    """
-    nats = float(ll.cross_entropy(logits, labels))
-    return Scores(
-        loss_nats=nats,
-        loss_bits=float(ll.cross_entropy(logits, labels, base=2)),
-        loss_hartleys=float(ll.cross_entropy(logits, labels, base=10)),
-        perplexity=math.exp(nats),
-        accuracy=accuracy(logits, labels),
-        count=len(labels),
-    )
 
 
 def _check_options(

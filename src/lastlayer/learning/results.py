@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer import __version__
-from lastlayer.learning.demo import Epoch, Scores, Training
+from lastlayer.learning.demo import Epoch, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from lastlayer import Score
 
 NOTE = (
     "before and after are measured on the test part, which neither the gradient nor the choice of "
@@ -43,8 +46,8 @@ def metrics_json(
     training: Training,
     *,
     seed: int,
-    before: Scores,
-    after: Scores,
+    before: Score,
+    after: Score,
     seconds: Mapping[str, float],
 ) -> bytes:
     """What is known about a training, as strict JSON.
@@ -55,7 +58,7 @@ def metrics_json(
         Gives the history (losses in nats) and the settings.
     seed : int
         Of the split.
-    before, after : Scores
+    before, after : Score
         Of the untrained and the trained layer on the test part.
     seconds : mapping of str to float
         What took how long.
@@ -71,8 +74,8 @@ def metrics_json(
         A number is NaN or infinite, which JSON does not have.
     """
     metrics = {
-        "before": asdict(before),
-        "after": asdict(after),
+        "before": _numbers(before),
+        "after": _numbers(after),
         "note": NOTE,
         "best_epoch": training.best_epoch,
         "stopped_early": training.stopped_early,
@@ -86,6 +89,19 @@ def metrics_json(
         "history": _columns(training.history),
     }
     return (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _numbers(score: Score) -> dict[str, float]:
+    return {
+        "loss_nats": score.loss,
+        "loss_bits": score.bits,
+        "loss_hartleys": score.loss / math.log(10),
+        "perplexity": score.perplexity,
+        "accuracy": score.accuracy,
+        "brier": score.brier,
+        "ece": score.ece,
+        "count": score.count,
+    }
 
 
 def _columns(history: list[Epoch]) -> dict[str, list[Any]]:

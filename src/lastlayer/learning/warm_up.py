@@ -19,7 +19,7 @@ class WarmUp:
 
 
 def warm_up() -> WarmUp:
-    """Call the loss, its gradient and softmax once on float32 logits and int64 labels.
+    """Call the loss, its gradient, softmax and score once on float32 logits and int64 labels.
 
     Numba compiles a kernel for this processor at its first call and keeps the machine code, so
     that the next process only loads it.
@@ -43,4 +43,5 @@ def warm_up() -> WarmUp:
         ll.cross_entropy_with_grad(logits, labels)
         ll.cross_entropy(logits, labels)
         ll.softmax(logits)
+        ll.score(logits, labels)
     return WarmUp(time.perf_counter() - start, bool(compilations.buffer))

@@ -1,0 +1,1 @@
+"""Predictions of any size to log-loss, perplexity, accuracy and calibration."""

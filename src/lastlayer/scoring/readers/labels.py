@@ -1,0 +1,117 @@
+"""Labels from files: beside the predictions, or in files of their own, cut to the same blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lastlayer.contract import Array
+from lastlayer.files import FileFormatError
+from lastlayer.labels import LabelError
+from lastlayer.scoring.readers import columns
+from lastlayer.scoring.readers.ahead import ahead
+from lastlayer.scoring.readers.source import COPIED, Column, Source
+from lastlayer.scoring.text import clean
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Files of labels, one after the other.
+
+    Attributes
+    ----------
+    sources : sequence of (source, column)
+        The files, and which of their columns.
+    width : int
+        C for distributions, 0 for class indices.
+    rows : int or None
+        All of them; None where unknown beforehand.
+    """
+
+    sources: Sequence[tuple[Source, str]]
+    width: int
+    rows: int | None
+
+    def blocks(self) -> Iterator[Array]:
+        """All of them, some at a time."""
+        for source, name in self.sources:
+            first = 0
+            for (block,) in ahead(source.read({name: self.width}, COPIED)):
+                yield as_labels(block, source, name, first)
+                first += len(block)
+
+
+def kind_of(found: Sequence[tuple[Source, str, Column]], classes: int, rows: int | None) -> int:
+    """Whether labels are distributions over C classes (C) or class indices (0).
+
+    Numbers of the shape (rows, C) are distributions, one-hot or soft; else every number is a label.
+    """
+    shapes = [column for _, _, column in found]
+    if all(len(column.shape) > 1 and column.width == classes for column in shapes):
+        known = total(column.rows(-1) for column in shapes)
+        if rows is None or known is None or known == rows:
+            return classes
+    if rows is not None and total(column.rows() for column in shapes) == rows:
+        return 0
+    for source, name, column in found:
+        if len(column.shape) > 1 and column.width != 1:
+            title = f"{source.file}[{clean(name, 40)!r}]" if name else str(source.file)
+            raise FileFormatError(
+                f"{title}: labels of shape {columns.shape(column)}, expected "
+                f"({'rows' if rows is None else rows},) or, for distributions, "
+                f"({'rows' if rows is None else rows}, {classes}) as there are {classes} classes"
+            )
+    return 0
+
+
+def as_labels(block: Array, source: Source, name: str, first: int) -> Array:
+    """Class indices as integers, distributions as floating numbers."""
+    if block.ndim == 2:
+        return block if block.dtype.kind not in "biu" else block.astype(np.float32)
+    if block.dtype.kind in "iu":
+        return block
+    if block.dtype.kind == "b":
+        return block.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        numbers = block.astype(np.float64)
+        bad = ~((numbers == np.rint(numbers)) & (np.abs(numbers) < 2**53))
+    if bad.any():
+        row = int(np.argmax(bad))
+        title = f"{source.file}[{clean(name, 40)!r}]" if name else str(source.file)
+        raise LabelError(
+            f"{title}: row {first + row}: expected the number of a class, found {numbers[row]:g}"
+        )
+    return numbers.astype(np.int64)
+
+
+class Cut:
+    """A stream of labels from which blocks of any length are taken."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.name = str(labels.sources[-1][0].file)
+        self._blocks = labels.blocks()
+        self._rest: Array | None = None
+
+    def take(self, count: int) -> Array:
+        """The next labels: as many as asked for, fewer at the end."""
+        parts: list[Array] = []
+        while count:
+            if self._rest is None or not len(self._rest):
+                following = next(self._blocks, None)
+                if following is None:
+                    break
+                self._rest = following
+            part, self._rest = self._rest[:count], self._rest[count:]
+            parts.append(part)
+            count -= len(part)
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """The sum, None where one of them is unknown."""
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))

@@ -1,0 +1,213 @@
+"""Tables as text: .csv and .csv.gz, read as a stream."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+
+from lastlayer.contract import Array
+from lastlayer.files import FileFormatError
+from lastlayer.scoring.readers.columns import groups
+from lastlayer.scoring.readers.file import File
+from lastlayer.scoring.readers.source import Column, refused, rows_within
+from lastlayer.scoring.text import clean
+
+TITLES = 64 << 20  # bytes of the longest header: a few million classes
+WIDE = 2000  # columns from which on Arrow, which keeps each apart, is slower than NumPy
+CELL = 64  # bytes: the mean length of a cell in the longest row
+PACKED = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+@dataclass
+class Csv:
+    """A table; see `Source`. Every number is read as float64."""
+
+    file: File
+    names: Sequence[str]
+    parts: Mapping[str, Sequence[int]]
+    columns: Mapping[str, Column]
+    position: int = field(default=0, init=False)
+    mapped: bool = field(default=False, init=False)
+
+    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+        """Blocks of rows of the columns, side by side."""
+        wanted = [number for name in widths for number in self.parts[name]]
+        with ExitStack() as stack:
+            handle = stack.enter_context(self.file.open())
+            stream: Any = handle
+            if self.file.name.endswith(".gz"):
+                stream = stack.enter_context(gzip.GzipFile(fileobj=handle))
+            _titles(self.file, stream)
+            read = _narrow if len(self.names) < WIDE else _wide
+            for numbers in read(self.file, stream, len(self.names), wanted, limit):
+                first, blocks = 0, []
+                for name, width in widths.items():
+                    last = first + len(self.parts[name])
+                    blocks.append(numbers[:, first:last] if width else numbers[:, first])
+                    first = last
+                yield blocks
+                self.position = handle.tell()
+
+
+def open_csv(file: File, wanted: Sequence[str | None]) -> Csv:
+    """The columns, by the header; no row is read."""
+    with file.open() as handle:
+        if file.name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=handle) as stream:
+                names = _titles(file, stream)
+        else:
+            names = _titles(file, handle)
+    places = {name: number for number, name in enumerate(names)}
+    number = np.dtype(np.float64)
+    parts = {name: [place] for name, place in places.items()}
+    columns = {name: Column(number, (None,)) for name in names}
+    for words, found, problem in groups(names, wanted):
+        parts[words] = [places[name] for name in found]
+        columns[words] = Column(number, (None, len(found)), problem)
+    return Csv(file, names, parts, columns)
+
+
+def _titles(file: File, stream: IO[bytes] | gzip.GzipFile) -> list[str]:
+    """The names of the columns; the stream is then at the first row."""
+    with refused(file, "gzip file", *PACKED):
+        line = stream.readline(TITLES)
+    if not line:
+        raise FileFormatError(f"{file}: is empty; expected a header with the names of columns")
+    if len(line) == TITLES:
+        raise FileFormatError(f"{file}: its first line is longer than {TITLES} bytes")
+    with refused(file, "header of a .csv", UnicodeDecodeError, csv.Error):
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+        rows = list(csv.reader([text], strict=True))
+    names = [name.strip() for name in rows[0]] if len(rows) == 1 else []
+    if not any(names):
+        raise FileFormatError(f"{file}: expected a header with the names of columns")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FileFormatError(f"{file}: two columns are named {clean(twice, 40)!r}")
+    if all(_is_number(name) for name in names):
+        raise FileFormatError(
+            f"{file}: expected a header with the names of columns, and its first line is numbers"
+        )
+    return names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --------------------------------------------------------------------------- Arrow
+
+
+def _narrow(
+    file: File, stream: Any, names: int, wanted: Sequence[int], limit: int
+) -> Iterator[Array]:
+    """Rows of a few columns, as (n, wanted)."""
+    import pyarrow as pa
+    import pyarrow.csv as arrow
+
+    titles = [str(number) for number in range(names)]
+    taken = list(dict.fromkeys(titles[number] for number in wanted))
+    pool = pa.system_memory_pool()
+    try:
+        table = arrow.open_csv(
+            pa.PythonFile(stream, mode="r"),
+            arrow.ReadOptions(
+                use_threads=False,  # with threads, errors do not have the row
+                block_size=max(limit // 2, CELL * names),
+                column_names=titles,
+            ),
+            arrow.ParseOptions(),
+            arrow.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(taken, pa.float64()),
+                null_values=[],
+                include_columns=taken,
+            ),
+            memory_pool=pool,
+        )
+        for batch in table:
+            block = np.empty((len(wanted), len(batch)))
+            for row, number in zip(block, wanted, strict=True):
+                row[:] = batch.column(taken.index(titles[number])).to_numpy()
+            yield block.T
+    except (pa.ArrowException, *PACKED) as error:
+        raise _explained(file, str(error)) from error
+
+
+def _explained(file: File, words: str) -> FileFormatError:
+    """Arrow's error, in rows that count from 0 after the header."""
+    if "Empty CSV" in words:
+        return FileFormatError(f"{file}: has no rows")
+    row = re.search(r"Row #(\d+): ", words)
+    place = f"{file}: row {int(row[1]) - 1}" if row else str(file)
+    if found := re.search(r"invalid value '(.*)'", words, re.DOTALL):
+        return FileFormatError(f"{place}: expected a number, found {clean(found[1], 40)!r}")
+    if found := re.search(r"Expected (\d+) columns, got (\d+)", words):
+        return FileFormatError(f"{place}: has {found[2]} cells, the header {found[1]}")
+    if "straddling" in words:
+        return FileFormatError(f"{place}: a row is longer than any of so many columns should be")
+    return FileFormatError(f"{place}: not a .csv that can be read: {clean(words, 200)}")
+
+
+# --------------------------------------------------------------------------- NumPy
+
+
+def _wide(
+    file: File, stream: Any, names: int, wanted: Sequence[int], limit: int
+) -> Iterator[Array]:
+    """Rows of many columns, as (n, wanted)."""
+    longest = CELL * names
+    step, row = rows_within(limit, 8 * len(wanted)), 0
+    while True:
+        lines: list[str] = []
+        while len(lines) < step:
+            with refused(file, "gzip file", *PACKED):
+                line = stream.readline(longest)
+            if not line:
+                break
+            if len(line) == longest and not line.endswith(b"\n"):
+                raise FileFormatError(
+                    f"{file}: row {row + len(lines)} is longer than {longest} bytes"
+                )
+            if not line.strip():
+                continue
+            cells = line.count(b",") + 1
+            if b'"' in line:
+                with refused(file, ".csv", UnicodeDecodeError, csv.Error):
+                    cells = len(next(csv.reader([line.decode()], strict=True)))
+            if cells != names:
+                raise FileFormatError(
+                    f"{file}: row {row + len(lines)} has {cells} cells, the header {names}"
+                )
+            lines.append(line.decode("utf-8", "backslashreplace"))
+        if not lines:
+            return
+        yield _numbers(file, lines, wanted, row)
+        row += len(lines)
+
+
+def _numbers(file: File, lines: list[str], wanted: Sequence[int], row: int) -> Array:
+    form: dict[str, Any] = {
+        "delimiter": ",", "comments": None, "quotechar": '"', "ndmin": 2, "usecols": wanted,
+    }  # fmt: skip
+    try:
+        return np.loadtxt(lines, **form)
+    except ValueError as error:
+        found = re.search(r"could not convert string (.*) to float64 at row (\d+)", str(error))
+        if not found:
+            raise FileFormatError(f"{file}: {clean(str(error), 200)}") from error
+        raise FileFormatError(
+            f"{file}: row {row + int(found[2])}: expected a number, found {clean(found[1], 40)}"
+        ) from None

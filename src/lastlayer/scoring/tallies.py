@@ -1,0 +1,164 @@
+"""The whole numbers that a score consists of, and how those of two parts are added."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lastlayer.contract import Array
+from lastlayer.kernels import tally_words as tally
+
+DENSE = 1000  # classes up to which every confusion has its own count
+BLOCKS = 2048  # blocks of consecutive rows, for the interval
+NO_ROW = np.iinfo(np.int64).max
+
+
+class Tally:
+    """What one thread adds rows to. The layout of the arrays is that of kernels/tally_words.py.
+
+    Attributes
+    ----------
+    words : ndarray of int64
+        Counts and sums that do not grow with anything.
+    blocks : ndarray of int64, shape (BLOCKS, COLUMNS)
+        Loss and count of each block of consecutive rows.
+    classes : ndarray of int64, shape (C, COLUMNS)
+        Loss and counts of each class; the counts only where there is no matrix.
+    matrix : ndarray of int64, shape (C, C) or (0, 0)
+        [label, prediction].
+    floats, numbers : ndarray, shapes (2, worst) and (3, worst)
+        The worst examples, worst first; a loss of −1 where there are fewer.
+    """
+
+    def __init__(self, classes: int, bins: int, worst: int) -> None:
+        dense = classes if classes <= DENSE else 0
+        self.words = np.zeros(tally.size(bins), np.int64)
+        self.blocks = np.zeros((BLOCKS, tally.COLUMNS), np.int64)
+        self.classes = np.zeros((classes, tally.COLUMNS), np.int64)
+        self.matrix = np.zeros((dense, dense), np.int64)
+        self.floats = np.full((2, worst), -1.0)
+        self.numbers = np.full((3, worst), NO_ROW)
+
+    def absorb(self, other: Tally) -> None:
+        """Add another one, whose blocks and rows are numbered as here."""
+        self.words += other.words
+        self.blocks += other.blocks
+        self.classes += other.classes
+        self.matrix += other.matrix
+        floats = np.concatenate([self.floats, other.floats], axis=1)
+        numbers = np.concatenate([self.numbers, other.numbers], axis=1)
+        order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))
+        order = order[: self.floats.shape[1]]
+        self.floats[:], self.numbers[:] = floats[:, order], numbers[:, order]
+
+    def coarsen(self) -> None:
+        """Make one block of every two."""
+        half = self.blocks.reshape(-1, 2, tally.COLUMNS).sum(axis=1)
+        self.blocks = np.concatenate([half, np.zeros_like(half)])
+
+    def shift(self, rows: int, blocks: int) -> None:
+        """Number rows and blocks as what comes after so many of them."""
+        self.blocks = np.roll(self.blocks, blocks, axis=0)
+        there = self.floats[tally.LOSS_OF] >= 0
+        self.numbers[tally.ROW_OF, there] += rows
+
+    def copy(self) -> Tally:
+        """Another one with the same numbers."""
+        new = object.__new__(Tally)
+        for name, array in vars(self).items():
+            setattr(new, name, array.copy())
+        return new
+
+
+class Tallies:
+    """The tallies of all threads, and which rows have gone into them.
+
+    Attributes
+    ----------
+    rows : int
+        So many, the ignored and the NaN ones among them.
+    place, level : int
+        Where the next row goes in the line of blocks of 2^level places each. A merge leaves
+        places free, so that no block holds rows of two parts.
+    joins : list of (row, place)
+        From where on rows lie side by side: the first row, and those after such a gap.
+    """
+
+    def __init__(self, classes: int, bins: int, worst: int) -> None:
+        self._shape = classes, bins, worst
+        self._free = [Tally(*self._shape)]
+        self.rows = self.place = self.level = 0
+        self.joins = [(0, 0)]
+
+    @property
+    def most(self) -> int:
+        """How many threads may have one: 64 MB of them, or a single one."""
+        size: int = sum(array.nbytes for array in vars(self._free[0]).values())
+        return max(1, (64 << 20) // size)
+
+    def take(self) -> Tally:
+        """A tally that no other thread uses until it is given back."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return Tally(*self._shape)
+
+    def give(self, tally: Tally) -> None:
+        """The reverse of `take`."""
+        self._free.append(tally)
+
+    def whole(self) -> Tally:
+        """All of them as one."""
+        first, *others = self._free
+        for other in others:
+            first.absorb(other)
+        self._free = [first]
+        return first
+
+    def make_room(self, rows: int) -> tuple[int, int]:
+        """Have blocks for so many more rows, and count them; the first one's number and place."""
+        first, place = self.rows, self.place
+        while place + rows > BLOCKS << self.level:
+            self._coarsen()
+        self.rows += rows
+        self.place += rows
+        return first, place
+
+    def _coarsen(self) -> None:
+        self.level += 1
+        for one in self._free:
+            one.coarsen()
+
+    def copy(self) -> Tallies:
+        """Another one with the same numbers."""
+        new = object.__new__(Tallies)
+        vars(new).update(vars(self), _free=[self.whole().copy()], joins=self.joins.copy())
+        return new
+
+    def absorb(self, other: Tallies) -> None:
+        """Add the rows of another one after those here."""
+        other = other.copy()
+        while self.level < other.level or self._blocks() + other._blocks() > BLOCKS:
+            self._coarsen()
+            while other.level < self.level:
+                other._coarsen()
+        while other.level < self.level:
+            other._coarsen()
+        begin = self._blocks()
+        added = other.whole()
+        added.shift(self.rows, begin)
+        self.whole().absorb(added)
+        start = begin << self.level
+        joins = [(self.rows + row, start + place) for row, place in other.joins]
+        self.joins += joins if start > self.place else joins[1:]
+        self.place = start + other.place
+        self.rows += other.rows
+
+    def _blocks(self) -> int:
+        return -(-self.place >> self.level)
+
+
+def digits(rows: Array) -> Array:
+    """The sums that rows of digits stand for, inf where a value was too large. (..., ≥ DIGITS)"""
+    units = np.array(tally.UNITS)
+    total = (rows[..., :4] * units).sum(axis=-1)
+    return np.where(rows[..., 4] > 0, np.inf, total)

@@ -1,0 +1,388 @@
+"""However rows are split into blocks, threads and scores, the numbers have the same bits."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+import operator
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from test_score import made
+
+import lastlayer as ll
+from lastlayer.files import FileFormatError
+from lastlayer.kernels import exact_sum, tally, tally_words
+from lastlayer.scoring import json_format
+from lastlayer.scoring.packing import pack, unpack
+
+# What may differ once scores are added: blocks of rows begin anew with each.
+OF_THE_PARTS = {"loss_interval", "sha256"}
+STATE_OF_THE_PARTS = {"blocks", "place", "level", "joins"}
+
+
+def same(a, b, apart=frozenset()):
+    """Whether the two have the same JSON, `apart` from some keys."""
+    a, b = json.loads(a.to_json()), json.loads(b.to_json())
+    for one in (a, b):
+        for key in apart & (OF_THE_PARTS | STATE_OF_THE_PARTS):
+            one.pop(key, None)
+            one["state"].pop(key, None)
+    return a == b
+
+
+ADDED = OF_THE_PARTS | STATE_OF_THE_PARTS
+
+
+@functools.cache
+def whole(classes):
+    logits, labels = made(3000, classes, seed=classes)
+    labels[5::11] = -100
+    logits[50], labels[50] = 0, 1
+    logits[50, 1] = -np.inf  # an infinite loss
+    logits[70:80], labels[70:80] = logits[3], labels[3]  # ties
+    logits[90, 0], labels[90] = 3e7, 1  # too large for the digits of a class
+    return logits, labels, ll.score(logits, labels)
+
+
+cuts = st.lists(st.integers(0, 3000), max_size=8).map(lambda at: sorted({0, 3000, *at}))
+
+
+@settings(max_examples=25, deadline=None)
+@given(at=cuts, threads=st.integers(1, 3), classes=st.sampled_from([2, 12, 1100]))
+@example(at=[0, 1, 2, 2048, 2049, 3000], threads=1, classes=12)
+def test_blocks_and_threads_do_not_matter(at, threads, classes):
+    logits, labels, exact = whole(classes)
+    score = ll.Score()
+    with ll.num_threads(threads):
+        for lo, hi in itertools.pairwise(at):
+            score.update(logits[lo:hi], labels[lo:hi])
+    assert score.to_json() == exact.to_json()
+
+
+def test_threads_do_not_matter_where_there_are_several(monkeypatch):
+    from lastlayer.kernels import threads
+    from lastlayer.scoring import adding
+
+    logits, labels, exact = whole(12)
+    monkeypatch.setattr(threads, "WORTHWHILE", 1000)
+    monkeypatch.setattr(adding, "SLICE", 100)
+    with ll.num_threads(4):
+        assert ll.score(logits, labels).to_json() == exact.to_json()
+
+
+@settings(max_examples=15, deadline=None)
+@given(at=cuts, classes=st.sampled_from([2, 12, 1100]), backwards=st.booleans())
+def test_scores_of_parts_add_up(at, classes, backwards):
+    logits, labels, exact = whole(classes)
+    parts = [ll.score(logits[lo:hi], labels[lo:hi]) for lo, hi in itertools.pairwise(at)]
+    before = [part.to_json() for part in parts]
+    if backwards:  # a + (b + (c + …))
+        added = functools.reduce(lambda right, left: left + right, reversed(parts))
+    else:
+        added = functools.reduce(operator.add, parts)
+    assert same(added, exact, ADDED)
+    assert [part.to_json() for part in parts] == before
+    np.testing.assert_allclose(added.block_sums[:, 2].sum(), exact.count)
+
+
+def test_parts_that_fill_whole_blocks_have_the_interval_too():
+    logits, labels = made(4096, 3)
+    exact = ll.score(logits, labels)
+    halves = [ll.score(logits[i : i + 2048], labels[i : i + 2048]) for i in (0, 2048)]
+    added = halves[0] + halves[1]
+    assert added.to_json() == exact.to_json()
+    later = ll.score(logits[:2048], labels[:2048]).update(logits[2048:], labels[2048:])
+    assert later.to_json() == exact.to_json()
+
+
+def test_the_interval_of_parts_comes_close():
+    logits, labels = made(9000, 3)
+    exact = ll.score(logits, labels)
+    added = functools.reduce(
+        operator.add,
+        (ll.score(logits[i : i + 777], labels[i : i + 777]) for i in range(0, 9000, 777)),
+    )
+    assert added.loss_interval == pytest.approx(exact.loss_interval, rel=0.02)
+    assert added.block_sums[:, 2].sum() == 9000
+    assert added.blocks_begin != exact.blocks_begin
+
+
+def test_rows_can_be_added_after_a_merge():
+    logits, labels = made(500, 3)
+    added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])
+    added.update(logits[300:], labels[300:])
+    assert same(added, ll.score(logits, labels), ADDED)
+
+
+def test_the_kernel_is_compiled_once_for_all_that_may_be_given():
+    logits, labels = made(500, 3)
+    score = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:], labels[100:])
+    labels.flags.writeable = False
+    score.update(logits.astype(float), labels).update(logits, labels.astype(np.int8))
+    ll.score(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), labels, probabilities=True)
+    assert len(tally.tally_rows.signatures) == 1
+
+
+def test_an_empty_score_adds_nothing():
+    score = ll.score(*made(20, 3))
+    assert (score + ll.Score()).to_json() == (ll.Score() + score).to_json() == score.to_json()
+    assert (ll.Score() + ll.Score()).count == 0
+
+
+def test_a_score_can_be_sent_to_another_process():
+    score = whole(12)[2]
+    again = pickle.loads(pickle.dumps(score))
+    assert again.to_json() == score.to_json()
+    assert same(again + score, score + score, ADDED)
+
+
+def test_sources_and_bytes_are_added_too():
+    logits, labels = made(40, 3)
+    parts = [
+        ll.Score(bytes=7).update(logits[i : i + 10], labels[i : i + 10], source=name)
+        for i, name in ((0, "a"), (10, "a"), (20, None), (30, "b"))
+    ]
+    added = functools.reduce(operator.add, parts)
+    assert added.settings["bytes"] == 28
+    for one in added.worst:
+        source, first = (("a", 0), ("a", 0), (None, 20), ("b", 30))[one.row // 10]
+        assert (one.source, one.source_row) == (source, one.row - first)
+    assert (added + ll.score(logits, labels)).bits_per_byte is None
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"bins": 10}, r"bins \(15, 10\)"), ({"top_k": 2}, "top_k"), ({"temperature": 2.0}, "temp"),
+        ({"ignore_index": 0}, "ignore_index"), ({"worst": 3}, "worst"),
+    ],
+)  # fmt: skip
+def test_scores_of_other_settings_are_not_added(other, what):
+    logits, labels = made(20, 3)
+    with pytest.raises(ValueError, match=what):
+        ll.score(logits, labels) + ll.score(logits, labels, **other)
+
+
+def test_scores_of_other_classes_are_not_added():
+    with pytest.raises(ValueError, match=r"classes \(3, 4\)"):
+        ll.score(*made(20, 3)) + ll.score(*made(20, 4))
+
+
+# --------------------------------------------------------------------------- exact sums
+
+numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(numbers, max_size=40), divisor=st.integers(1, 10**6))
+@example(values=[1e308, 1e308, -1e308, 5e-324], divisor=1)
+@example(values=[1e308, 1e308], divisor=1)
+@example(values=[-0.0, 2.0**-1022, -(2.0**-1074)], divisor=3)
+def test_sums_are_exact_and_rounded_once(values, divisor):
+    sums = np.zeros(exact_sum.CELLS, np.int64)
+    exact_sum.add_all(sums, np.array(values, float))
+    exact = sum(map(Fraction, values)) / divisor
+    try:
+        rounded = float(exact)
+    except OverflowError:
+        rounded = math.inf if exact > 0 else -math.inf
+    assert exact_sum.ratio(sums, divisor) == rounded
+
+
+def test_infinity_and_nan_are_not_lost_in_a_sum():
+    for values, exact in (
+        ([1.0, math.inf], math.inf), ([-math.inf, 1.0], math.nan), ([math.inf, math.nan], math.nan),
+    ):  # fmt: skip
+        sums = np.zeros(exact_sum.CELLS, np.int64)
+        exact_sum.add_all(sums, np.array(values))
+        assert exact_sum.ratio(sums) == pytest.approx(exact, nan_ok=True)
+
+
+# --------------------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize("classes", [2, 12, 1100])
+def test_json_is_strict_and_read_back_whole(classes):
+    score = whole(classes)[2]
+    text = score.to_json()
+    document = json.loads(text, parse_constant=pytest.fail)
+    assert document["count"] == score.count
+    assert document["loss"] is None  # infinite
+    assert document["infinite"] == 1
+    assert document["accuracy"] == score.accuracy
+    assert document["top_k"]["5"] == score.top_k[5]
+    assert document["settings"] == {**score.settings, "top_k": [1, 5]}
+    assert {"perplexity", "bits", "brier", "ece", "versions", "worst", "state"} <= set(document)
+    again = ll.Score.from_json(text)
+    assert again.to_json() == text
+    assert again.worst == score.worst
+    assert (again + score).count == 2 * score.count
+    assert ll.Score.from_json(text.encode()).count == score.count
+
+
+def test_a_fit_is_written():
+    logits, labels = made(60, 3, right=0.5)
+    score = ll.score(logits, labels)
+    score.temperature_fit = ll.fit_temperature([(logits, labels)])
+    found = json.loads(score.to_json())["temperature_fit"]
+    assert found["temperature"] == score.temperature_fit.temperature
+    assert found["after"]["loss"] < found["before"]["loss"]
+
+
+SMALL = ll.score(*made(12, 2)).to_json()
+
+
+def test_json_truncated_anywhere_is_refused():
+    for end in range(0, len(SMALL.rstrip()), 7):
+        with pytest.raises(FileFormatError):
+            ll.Score.from_json(SMALL[:end])
+
+
+@settings(max_examples=150, deadline=None)
+@given(at=st.integers(0, len(SMALL) - 1), to=st.integers(0, 255))
+def test_json_with_a_byte_changed_is_refused_or_says_the_same(at, to):
+    content = bytearray(SMALL.encode())
+    content[at] = to
+    try:
+        again = ll.Score.from_json(bytes(content))
+    except FileFormatError:
+        return
+    assert again.to_json() == SMALL  # a space, or the same letter
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "3", '"x"', "{}", '{"format": "lastlayer score 1"}', "[" * 100_000,
+     '{"a": NaN}', b"\xff\xfe", b"\x00" * 10, '{"format": "lastlayer score 1", "sha256": 3}',
+     '{"a": ' + "9" * 5000 + "}"],
+)  # fmt: skip
+def test_what_is_no_score_is_refused(text):
+    with pytest.raises(FileFormatError):
+        ll.Score.from_json(text)
+
+
+def altered(**changes):
+    """A score in which a place ("a.b") has another value, with the right digest."""
+    document = json.loads(SMALL)
+    del document["sha256"]
+    for place, value in changes.items():
+        *outer, last = place.split("__")
+        part = functools.reduce(operator.getitem, outer, document)
+        part[last] = value
+    document["sha256"] = json_format._digest(document)
+    return json.dumps(document)
+
+
+def test_the_digest_alone_does_not_make_a_score():
+    assert ll.Score.from_json(altered()).to_json() == SMALL
+
+
+BOMB = pack(np.ones(1 << 22, np.int64))["data"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": 10**18}, {"classes": 3}, {"classes": -1}, {"classes": True}, {"classes": None},
+        {"classes": 1e3}, {"settings": {"bins": 10**9}}, {"settings": {"bin": 3}}, {"settings": 3},
+        {"settings__bins": 14}, {"settings__worst": 10**9}, {"settings__bytes": "x"},
+        {"state": None}, {"state": []}, {"state__rows": 10**30}, {"state__rows": 11},
+        {"state__place": -1}, {"state__level": 10**6}, {"state__level": "1"},
+        {"state__joins": []}, {"state__joins": [[0, 1]]}, {"state__joins": 7},
+        {"state__sources": [["a", 0]]}, {"state__sources": []},
+        {"state__sources": [[5, None], [0, None]]},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 1 << 22, "data": BOMB}},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 3, "data": BOMB}},
+        {"state__words": {"size": 10**12, "nonzero": 0, "data": ""}},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 0, "data": "!!"}},
+        {"state__words": 3}, {"state__words": {}},
+        {"state__words": pack(np.full(tally_words.size(15), 1 << 61))},
+        {"state__words": pack(np.full(tally_words.size(15), -1))},
+        {"state__words": pack(np.ones(tally_words.size(15), np.int64))},
+        {"state__matrix": pack(np.ones((2, 2), np.int64))},
+        {"state__worst": pack(np.full((3, 12), 10**9))},
+        {"state__worst_bits": pack(np.zeros((2, 3), np.int64))},
+    ],
+)  # fmt: skip
+def test_a_score_that_cannot_be_is_refused(changes):
+    with pytest.raises(FileFormatError):
+        ll.Score.from_json(altered(**changes))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 1 << 60), max_size=30))
+def test_packed_arrays_come_back(values):
+    array = np.array(values, np.int64)
+    found = np.zeros_like(array)
+    unpack(json.loads(json.dumps(pack(array))), found, "it")
+    assert np.array_equal(found, array)
+
+
+# --------------------------------------------------------------------------- lastlayer merge
+
+
+def merge(*arguments):
+    from lastlayer.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(["merge", *map(str, arguments)])
+    return end.value.code
+
+
+@pytest.fixture
+def parts(tmp_path):
+    logits, labels = made(300, 4)
+    names = []
+    for i in range(3):
+        rows = slice(100 * i, 100 * i + 100)
+        names.append(tmp_path / f"{i}.json")
+        names[-1].write_text(ll.score(logits[rows], labels[rows]).to_json())
+    return names, ll.score(logits, labels)
+
+
+def test_merge_gives_what_scoring_all_at_once_gives(parts, tmp_path, capsys):
+    names, exact = parts
+    assert merge(*names, "--json", tmp_path / "all.json") == 0
+    said = capsys.readouterr()
+    assert "300 rows of 4 classes" in said.out
+    assert f"{exact.loss:.3f} nats" in said.out
+    found = ll.Score.from_json((tmp_path / "all.json").read_text())
+    assert same(found, exact, ADDED)
+    assert merge(names[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"{", "not a score"), (SMALL[:-300].encode(), "not a score"), (None, "No such file"),
+        (SMALL.replace('"count": 12', '"count": 13').encode(), "damaged"),
+        (ll.score(*made(9, 4), bins=3).to_json().encode(), r"bins (15, 3)"),
+        (SMALL.encode(), "classes (4, 2)"),
+    ],
+)  # fmt: skip
+def test_merge_refuses_in_one_line_and_writes_nothing(parts, tmp_path, capsys, content, what):
+    bad = tmp_path / "bad\x1b.json"
+    if content is not None:
+        bad.write_bytes(content)
+    assert merge(parts[0][0], bad, "--json", tmp_path / "all.json") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert what in said.err
+    assert r"bad\x1b.json" in said.err
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "all.json").exists()
+
+
+def test_merge_reads_no_more_than_a_score_can_have(parts, monkeypatch, capsys):
+    from lastlayer.cli import merge as verb
+
+    monkeypatch.setattr(verb, "LARGEST", 100)
+    assert merge(parts[0][0]) == 2
+    assert "larger than any score" in capsys.readouterr().err
