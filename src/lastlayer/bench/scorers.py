@@ -40,23 +40,24 @@ def torchmetrics(inputs: Inputs) -> Prepared:
     torch = importlib.import_module("torch")
     torch.set_num_threads(inputs.threads)
     logits, labels = to_torch(torch, inputs.logits), to_torch(torch, inputs.labels)
+    half = logits.dtype.itemsize == 2
     functional = importlib.import_module("torchmetrics.functional")
     perplexity = importlib.import_module("torchmetrics.functional.text").perplexity
     of_classes = {"num_classes": inputs.case.classes, "validate_args": False}
 
     def score() -> Any:
         with torch.no_grad():
-            loss = perplexity(logits[None], labels[None]).log()
-            right = functional.accuracy(
-                logits, labels, task="multiclass", average="micro", **of_classes
-            )
+            x = logits.float() if half else logits
+            loss = perplexity(x[None], labels[None]).log()
+            right = functional.accuracy(x, labels, task="multiclass", average="micro", **of_classes)
             off = functional.calibration_error(
-                logits, labels, task="multiclass", n_bins=15, **of_classes
+                x, labels, task="multiclass", n_bins=15, **of_classes
             )
         return loss, right, off
 
     settings = (
         f"torchmetrics {version('torchmetrics')}, functional.perplexity, accuracy and "
         f"calibration_error, unchecked, torch {torch.__version__}, {threads_text(inputs.threads)}"
+        f"{', widened to float32' * half}"
     )
     return Prepared(settings, score, lambda result: as_outcome("loss")(result[0]))
