@@ -75,6 +75,39 @@ def row(
     return loss, gradient, sizes
 
 
+def statistics(logits: Any, target: Any, temperature: float = 1.0) -> dict[str, Any]:
+    """What scoring knows of a row but its loss, and a loss's two derivatives by 1 / T.
+
+    Each is a pair: the value, and the size of the terms whose sum or difference it is.
+    """
+    x = [mp.mpf(float(v)) for v in logits]
+    m, tau = max(x), mp.mpf(float(temperature))
+    first = x.index(m)
+    e = [mp.e ** ((v - m) / tau) for v in x]
+    total = mp.fsum(e)
+    p, doubt = [v / total for v in e], mp.fsum(v for j, v in enumerate(e) if j != first) / total
+    label = int(target) if np.ndim(target) == 0 else int(np.argmax(target))
+    t = [mp.mpf(int(j == label)) for j in range(len(x))]
+    if np.ndim(target) > 0:
+        t = [mp.mpf(float(v)) for v in target]
+    d = [m - v if q else mp.mpf(0) for v, q in zip(x, p, strict=True)]  # 0 · ∞ is 0
+    mean, square = (mp.fsum(q * v**k for q, v in zip(p, d, strict=True)) for k in (1, 2))
+    behind = mp.fsum(v * (m - z) for v, z in zip(t, x, strict=True) if v)
+    weight = mp.fsum(t)
+    return {
+        "prediction": (first, 0),
+        "rank": (sum((v > x[label]) or (v == x[label] and j < label) for j, v in enumerate(x)), 0),
+        "confidence": (p[first], p[first]),
+        "doubt": (doubt, doubt),
+        "brier": (mp.fsum((q - v) ** 2 for q, v in zip(p, t, strict=True)),
+                  mp.fsum((q - v) * (q + v) if q > v else (v - q) * (q + v)
+                          for q, v in zip(p, t, strict=True))),
+        "entropy": (mp.log(total) + mean / tau,) * 2,
+        "slope": (behind - weight * mean, behind + weight * mean),
+        "curvature": (weight * (square - mean**2), weight * square),
+    }  # fmt: skip
+
+
 def binary(z: Any, target: Any, pos_weight: Any = 1.0, label_smoothing: Any = 0.0) -> Any:
     """Loss and derivative of one sigmoid output."""
     z = mp.mpf(float(z))

@@ -16,9 +16,12 @@ import numpy as np
 from exact import row
 
 import lastlayer as ll
+from lastlayer import reference
 from lastlayer.kernels.jit import EXACT
 from lastlayer.kernels.memory import lane_count, load, pointer, read, store, write
+from lastlayer.kernels.statistics import row_statistics
 from lastlayer.kernels.vecmath import exp_scaled, rate_of
+from lastlayer.problem import softmax_problem
 
 compiled = numba.njit(error_model="numpy", fastmath=EXACT)
 HALVES = {"float16": (np.float16, np.uint16(0)), "bfloat16": (ml_dtypes.bfloat16, np.int16(0))}
@@ -144,8 +147,26 @@ def wrong_losses(dtypes: tuple[str, ...]) -> Iterator[str]:
                         yield f"gradient of {name}, {classes} classes, [{n}, {j}]: {gradient[n, j]}"
 
 
+def wrong_statistics() -> Iterator[str]:
+    """The statistics of rows of few and of many classes against their definition in float64."""
+    for classes in (7, 600):
+        rng = np.random.default_rng(classes)
+        x = (rng.normal(size=(18, classes)) * 4).round(1).astype(np.float32)
+        x[1, : classes // 2] = -np.inf
+        problem = softmax_problem(x, rng.integers(0, classes, len(x)))
+        got, right = row_statistics(problem), reference.row_statistics(problem)
+        for name in got.__slots__:
+            if not np.allclose(getattr(got, name), getattr(right, name), rtol=5e-6, atol=1e-42):
+                yield f"{name}, {classes} classes: {getattr(got, name)}"
+
+
 def everything_wrong() -> list[str]:
-    return [*wrong_conversions(), *wrong_exponentials(), *wrong_losses(("float32", "float16"))]
+    return [
+        *wrong_conversions(),
+        *wrong_exponentials(),
+        *wrong_losses(("float32", "float16")),
+        *wrong_statistics(),
+    ]
 
 
 if __name__ == "__main__":

@@ -88,7 +88,9 @@ def test_json_holds_every_case_contestant_and_sample(results_folder):
     found = json.loads((results_folder / "bench.json").read_text())
     assert found["lastlayer"] == ll.__version__
     assert [(c["rows"], c["classes"], c["task"]) for c in found["cases"]] == [
-        (rows, classes, task) for rows, classes in ((64, 300), (200, 10)) for task in cases.TASKS
+        (rows, classes, task)
+        for rows, classes in ((64, 300), (200, 10))
+        for task in cases.FUNCTIONS
     ]
     for case in found["cases"]:
         names = [row["name"] for row in case["contestants"]]
@@ -203,6 +205,23 @@ def test_lastlayer_and_peers_are_right_for_every_dtype(dtype):
         found = measure.measure(Case(40, 12, dtype, task), takers, THREADS, rounds=1)
         assert found.left_out == ()
         assert found.timing("lastlayer").contestant.title == "lastlayer"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_score_is_held_against_other_libraries_scores_and_the_loss_alone(dtype):
+    pytest.importorskip("torchmetrics")
+    takers = measure.contestants(["scikit-learn", "torchmetrics"])
+    found = measure.measure(Case(64, 12, dtype, "score"), takers, THREADS, rounds=1)
+    assert found.left_out == ()
+    keys = {timing.contestant.key for timing in found.timings}
+    assert keys == {"lastlayer", "scikit-learn", "torchmetrics", "read", "loss"}
+    entry = results.Entry(found, {})
+    assert entry.limit is found.timing("loss")
+    assert "the loss alone" in results.limit_text(entry)
+    assert {taker.key for taker in takers if taker.kind == "peer"} == {
+        "scikit-learn",
+        "torchmetrics",
+    }
 
 
 def test_a_missing_peer_is_reported_and_the_others_go_on():
@@ -367,6 +386,9 @@ def test_memory_in_a_process_of_its_own():
         (["--shape", "2x3x4"], "'2x3x4' is no shape"),
         (["--suite", "everything"], "'everything' is not one of"),
         (["--suite", "small", "--shape", "2x3"], "--shape is in place of a suite"),
+        (["scoring", "--shape", "2x3"], "--shape is in place of a suite"),
+        (["scorin"], "'scorin' is not one of"),
+        (["--shape", "1x3x2x2", "--task", "score"], "no images for it"),
         (["--suite", "small", "--task", "softmax"], "nothing is left to measure"),
         (["--option", "z-loss"], "--option and --layout go with --shape"),
         (["--shape", "8x3", "--option", "z-loss", "--task", "softmax"], "softmax has no z-loss"),
@@ -444,7 +466,7 @@ def test_leaving_an_option_out_is_found(option):
 def test_every_layout_is_what_it_says_and_right(dims, layout):
     if len(dims) == 4 and layout != "rows":
         return
-    for task in cases.TASKS:
+    for task in cases.FUNCTIONS:
         case = make_case(dims, "float32", task, "plain", layout)
         logits = inputs.make_inputs(case, 1).logits
         assert logits.shape == dims
@@ -501,7 +523,7 @@ def test_a_suite_has_cases_and_smaller_ones_for_a_quick_look(name):
     assert 0 < len(quick) <= len(steps)
     assert max(step.case.logits_bytes for step in quick) <= 2**25
     assert not any(step.with_memory for step in quick)
-    assert all(step.with_memory for step in steps) == (name == "headline")
+    assert all(step.with_memory for step in steps) == (name in ("headline", "scoring"))
 
 
 def test_the_sweep_has_the_same_bytes_in_every_case():
@@ -519,7 +541,8 @@ def test_what_is_asked_for_restricts_a_suite():
 
 
 def test_threads_are_compared_with_as_many_as_there_are():
-    keys = [taker.key for taker in run.plan_suites(["threads"], run.Wishes(), 6)[0].takers]
+    step = run.plan_suites(["threads"], run.Wishes(), 6)[0]
+    keys = [taker.key for taker in step.takers if step.case.task in taker.tasks]
     assert keys == ["lastlayer", "lastlayer-1", "lastlayer-2", "lastlayer-4", "read", "copy"]
     with pytest.raises(ValueError, match="nothing is left"):
         run.plan_suites(["threads"], run.Wishes(), 1)

@@ -59,7 +59,7 @@ def option_arguments(inputs: Inputs) -> dict[str, Any]:
 
 def expected(case: Case) -> Expected:
     """The reference's answer, a block of rows at a time; that of the last case is kept."""
-    return _expected(replace(case, task="gradient") if case.task == "loss" else case)
+    return _expected(replace(case, task="gradient") if case.task in ("loss", "score") else case)
 
 
 @functools.lru_cache(maxsize=1)
@@ -95,12 +95,12 @@ def _expected(case: Case) -> Expected:
 def fault(outcome: Outcome, right: Expected, case: Case) -> str | None:
     """What is wrong with an answer, in a few words; None where it is right within the tolerance."""
     tolerance = TOLERANCE[case.dtype]
-    if case.task in ("loss", "gradient"):
+    if case.task in ("loss", "gradient", "score"):
         if outcome.loss is None:
             return "it returned no loss"
         if not abs(outcome.loss - right.loss) <= tolerance * right.loss:
             return f"its loss is {outcome.loss:.6g}, and {right.loss:.6g} is right"
-    if case.task == "loss":
+    if case.task in ("loss", "score"):
         return None
     array, name = outcome.array, NAMES[case.task]
     if array is None or array.shape != case.dims:

@@ -10,13 +10,14 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-Task = Literal["loss", "gradient", "softmax", "log-softmax"]
+Task = Literal["loss", "gradient", "softmax", "log-softmax", "score"]
 Dtype = Literal["float32", "float64", "float16", "bfloat16"]
 Option = Literal[
     "plain", "soft-targets", "label-smoothing", "class-weights", "z-loss", "soft-cap", "temperature"
 ]
 Layout = Literal["rows", "padded", "strided", "fortran"]
 TASKS = cast(tuple[Task, ...], get_args(Task))
+FUNCTIONS: tuple[Task, ...] = TASKS[:4]  # what every library has a function for
 DTYPES = cast(tuple[Dtype, ...], get_args(Dtype))
 OPTIONS = cast(tuple[Option, ...], get_args(Option))
 LAYOUTS = cast(tuple[Layout, ...], get_args(Layout))
@@ -25,6 +26,7 @@ TASK_TITLES: dict[Task, str] = {
     "gradient": "loss and gradient",
     "softmax": "softmax",
     "log-softmax": "log-softmax",
+    "score": "score",
 }
 OPTION_TITLES: dict[Option, str] = {
     "plain": "",
@@ -107,11 +109,13 @@ def make_case(
     layout: Layout = "rows",
 ) -> Case:
     """The case of logits of this shape; a ValueError where there is none."""
-    if option != "plain" and task in ("softmax", "log-softmax"):
+    if option != "plain" and task in ("softmax", "log-softmax", "score"):
         raise ValueError(f"{task} has no {OPTION_TITLES[option]}")
     batch, classes, *image = dims
     if image and layout != "rows":
         raise ValueError(f"images lie in one piece: no layout {layout!r} for them")
+    if image and task == "score":
+        raise ValueError("a score takes the class axis last: no images for it")
     return Case(batch * math.prod(image), classes, dtype, task, option, layout, tuple(image))
 
 

@@ -93,7 +93,9 @@ def _panel(axes: Any, entry: Entry, inches: float) -> None:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     axes.axvline(limit, color=COLOURS["limit"], lw=1.4, ls=(0, (4, 2)), zorder=3)
-    what = "read once" if entry.limit.contestant.key == "read" else "copied once"
+    what = {"read": "read once", "copy": "copied once", "loss": "the loss alone"}[
+        entry.limit.contestant.key
+    ]
     axes.annotate(
         f"{what}: {gigabytes(limit)}", (limit, 1), xycoords=("data", "axes fraction"),
         xytext=(0, 2), textcoords="offset points", ha="center", va="bottom",

@@ -14,7 +14,7 @@ import numpy as np
 
 import lastlayer as ll
 from lastlayer.bench.answers import Outcome, option_arguments
-from lastlayer.bench.cases import OPTIONS, TASKS, Option, Task
+from lastlayer.bench.cases import FUNCTIONS, OPTIONS, TASKS, Option, Task
 from lastlayer.bench.inputs import Inputs
 from lastlayer.contract import Array
 
@@ -43,7 +43,7 @@ class Contestant:
     key: str  # as it is typed
     title: str  # as it is printed
     prepare: Callable[[Inputs], Prepared]
-    tasks: tuple[Task, ...] = TASKS
+    tasks: tuple[Task, ...] = FUNCTIONS
     options: tuple[Option, ...] = OPTIONS
     images: bool = True  # whether it takes the class axis where images have it
     kind: Literal["lastlayer", "threads", "peer", "limit"] = "peer"  # threads: lastlayer on fewer
@@ -54,7 +54,7 @@ def as_outcome(task: Task) -> Callable[[Any], Outcome]:
     """Reads what most calls return: a loss, (loss, gradient) or probabilities, array-likes all."""
 
     def outcome(result: Any) -> Outcome:
-        if task == "loss":
+        if task in ("loss", "score"):
             return Outcome(loss=float(result))
         if task in ("softmax", "log-softmax"):
             return Outcome(array=np.asarray(result))
@@ -73,7 +73,7 @@ def threads_text(threads: int) -> str:
 
 
 def _lastlayer(inputs: Inputs) -> Prepared:
-    fresh = "" if inputs.case.task == "loss" else ", a new array each call"
+    fresh = "" if inputs.case.task in ("loss", "score") else ", a new array each call"
     return Prepared(
         _settings(inputs) + fresh,
         _call(inputs, inputs.logits, None),
@@ -109,6 +109,7 @@ def _call(inputs: Inputs, logits: Array, out: Array | None) -> Callable[[], Any]
         "gradient": lambda: ll.cross_entropy_with_grad(logits, labels, axis=1, out=out, **options),
         "softmax": lambda: ll.softmax(logits, axis=1, out=out),
         "log-softmax": lambda: ll.log_softmax(logits, axis=1, out=out),
+        "score": lambda: ll.score(logits, labels).loss,
     }
     return calls[inputs.case.task]
 
@@ -138,7 +139,7 @@ def on_threads(threads: int) -> Contestant:
 
 WRITING: tuple[Task, ...] = ("gradient", "softmax", "log-softmax")
 LASTLAYER = (
-    Contestant("lastlayer", "lastlayer", _lastlayer, kind="lastlayer"),
+    Contestant("lastlayer", "lastlayer", _lastlayer, tasks=TASKS, kind="lastlayer"),
     Contestant("lastlayer-out", "lastlayer, out=", _lastlayer_out, tasks=WRITING, kind="lastlayer"),
     Contestant(
         "lastlayer-in-place",
@@ -207,11 +208,23 @@ def _by_parts(work: Callable[[slice], Any], inputs: Inputs) -> Callable[[], None
     return call
 
 
-READ = Contestant("read", "limit: read once", _read, kind="limit")
+def _loss(inputs: Inputs) -> Prepared:
+    return Prepared(
+        f"ll.cross_entropy of the same logits, {threads_text(inputs.threads)}",
+        lambda: ll.cross_entropy(inputs.logits, inputs.labels, axis=1),
+        as_outcome("loss"),
+    )
+
+
+READ = Contestant("read", "limit: read once", _read, tasks=TASKS, kind="limit")
 COPY = Contestant("copy", "limit: copy once", _copy, kind="limit")
-LIMITS = (READ, COPY)
+LOSS = Contestant("loss", "limit: the loss alone", _loss, tasks=("score",), kind="limit")
+LIMITS = (READ, COPY, LOSS)
 
 
 def limit_of(task: Task) -> Contestant:
-    """The limit that bounds a task: a loss reads the logits, a gradient also writes as much."""
-    return READ if task == "loss" else COPY
+    """What bounds a task: a loss reads the logits, a gradient also writes as much.
+
+    A score is the loss and more; it can't be faster.
+    """
+    return {"loss": READ, "score": LOSS}.get(task, COPY)

@@ -70,8 +70,8 @@ def _torch_calls(
     inputs: Inputs,
     wrap: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> Callable[[], Any]:
-    logits = _to_torch(torch, inputs.logits)  # the same memory
-    labels = _to_torch(torch, inputs.labels if inputs.targets is None else inputs.targets)
+    logits = to_torch(torch, inputs.logits)  # the same memory
+    labels = to_torch(torch, inputs.labels if inputs.targets is None else inputs.targets)
     option = inputs.case.option
     smoothing = SMOOTHING if option == "label-smoothing" else 0.0
     weight = inputs.class_weight
@@ -111,7 +111,8 @@ def _torch_calls(
     return forward
 
 
-def _to_torch(torch: Any, array: Array) -> Any:
+def to_torch(torch: Any, array: Array) -> Any:
+    """A tensor over the array's memory."""
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
     return torch.from_numpy(array)

@@ -60,11 +60,12 @@ def blocks(entries: Sequence[Entry]) -> list[Block]:
         for c in takers
         if c.kind == "lastlayer" and c.key != "lastlayer"
     ]
+    limits = [c for c in LIMITS if any(entry.row(c.key) for entry in entries)]
     found.append(
         _block(
             entries,
-            tuple(c.key + "\nGB/s" for c in LIMITS),
-            lambda e: [_of(e.row(c.key), lambda row: gigabytes(row.gigabytes)) for c in LIMITS],
+            tuple(c.key + "\nGB/s" for c in limits),
+            lambda e: [_of(e.row(c.key), lambda row: gigabytes(row.gigabytes)) for c in limits],
         )
     )
     if any(entry.best_peer for entry in entries):

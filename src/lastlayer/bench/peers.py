@@ -16,6 +16,7 @@ from lastlayer.bench.cases import Case, Option, Task
 from lastlayer.bench.contestants import Contestant, Prepared, as_outcome, threads_text
 from lastlayer.bench.frameworks import jax_jit, torch_compile, torch_eager, torch_lastlayer
 from lastlayer.bench.inputs import Inputs
+from lastlayer.bench.scorers import sklearn_metrics, torchmetrics
 from lastlayer.contract import Array
 
 
@@ -124,6 +125,8 @@ def _scipy(inputs: Inputs) -> Prepared:
 
 
 def _sklearn(inputs: Inputs) -> Prepared:
+    if inputs.case.task == "score":
+        return sklearn_metrics(inputs)
     extmath = importlib.import_module("sklearn.utils.extmath")
     log_loss = importlib.import_module("sklearn.metrics").log_loss
     logits, labels, case = inputs.logits, inputs.labels, inputs.case
@@ -176,11 +179,14 @@ PEERS = (
     Contestant("scipy", "SciPy", _scipy, options=PLAIN, images=False),
     Contestant(
         "scikit-learn", "scikit-learn", _sklearn,
-        tasks=("loss", "softmax"), options=PLAIN, images=False,
+        tasks=("loss", "softmax", "score"), options=PLAIN, images=False,
     ),
     Contestant(
         "scikit-learn-inner", "scikit-learn, inner", _sklearn_inner,
         tasks=("loss", "gradient"), options=PLAIN, images=False,
+    ),
+    Contestant(
+        "torchmetrics", "torchmetrics", torchmetrics, tasks=("score",), options=PLAIN, images=False
     ),
     Contestant("torch", "PyTorch eager", torch_eager),
     Contestant("torch-compile", "torch.compile", torch_compile, compiles=True),

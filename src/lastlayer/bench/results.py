@@ -176,7 +176,9 @@ def memory_text(row: Row) -> str:
 def limit_text(entry: Entry) -> str:
     """Which limit the figures of a case are held against."""
     soft = entry.measured.case.option == "soft-targets"
-    if entry.limit.contestant.key == "read":
+    if entry.limit.contestant.key == "loss":
+        what = "the loss alone"
+    elif entry.limit.contestant.key == "read":
         what = f"reading the logits{' and the targets' * soft} once"
     else:
         what = f"copying the logits once{' and reading the targets' * soft}"

@@ -88,6 +88,11 @@ SUITES = {
         "softmax and log-softmax, into out and in place",
         _plain([(2048, 32000), (65536, 1000), (1000000, 10)], ("softmax", "log-softmax")), 5.0,
     ),
+    "scoring": Suite(
+        "loss, accuracy and calibration in one pass; the limit is the loss alone",
+        _plain([(2048, 32000), (65536, 1000), (1000000, 10)], ("score",)), 20.0,
+        memory=True, without=(),
+    ),
     "threads": Suite(
         "what a further thread brings",
         (

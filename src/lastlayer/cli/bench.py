@@ -10,19 +10,22 @@ import click
 from lastlayer.cli.options import FiniteRange, Folder
 
 BUSY = 0.3  # cores that others take, from which on a warning is due
-SUITES = ("headline", "classes", "dtypes", "options", "layouts", "softmax", "threads", "small")
+SUITES = (
+    "headline", "classes", "dtypes", "options", "layouts", "softmax", "scoring", "threads", "small"
+)  # fmt: skip
 OPTIONS = (
     "plain", "soft-targets", "label-smoothing", "class-weights", "z-loss", "soft-cap", "temperature"
 )  # fmt: skip
 
 
 @click.command("bench")
+@click.argument("named", nargs=-1, metavar="[SUITE]...", type=click.Choice([*SUITES, "all"]))
 @click.option(
     "--suite",
     "suites",
     multiple=True,
     type=click.Choice([*SUITES, "all"]),
-    help="Which question; see above. May be repeated.  [default: headline]",
+    help="The same as SUITE. May be repeated.  [default: headline]",
 )
 @click.option(
     "--shape",
@@ -53,7 +56,7 @@ OPTIONS = (
     "--task",
     "tasks",
     multiple=True,
-    type=click.Choice(["loss", "gradient", "softmax", "log-softmax"]),
+    type=click.Choice(["loss", "gradient", "softmax", "log-softmax", "score"]),
     help="What to compute; gradient is the loss and its gradient. May be repeated.  [default: "
     "loss and gradient, or those of the suite]",
 )
@@ -62,8 +65,8 @@ OPTIONS = (
     "peers",
     multiple=True,
     metavar="NAME",
-    help="Only these: numpy, scipy, scikit-learn, scikit-learn-inner, torch, torch-compile, jax. "
-    "May be repeated.  [default: all that are installed]",
+    help="Only these: numpy, scipy, scikit-learn, scikit-learn-inner, torchmetrics, torch, "
+    "torch-compile, jax. May be repeated.  [default: all that are installed]",
 )
 @click.option(
     "--threads",
@@ -81,7 +84,7 @@ OPTIONS = (
     "--memory/--no-memory",
     default=None,
     help="Measure the peak memory, a process a contestant.  [default: with --shape and in the "
-    "suite headline]",
+    "suites headline and scoring]",
 )
 @click.option("--quick", is_flag=True, help="Small logits, a second a case, no peak memory.")
 @click.option(
@@ -92,6 +95,7 @@ OPTIONS = (
     help="Folder for bench.md, bench.json and the charts.",
 )
 def command(
+    named: tuple[str, ...],
     suites: tuple[str, ...],
     shapes: tuple[str, ...],
     options: tuple[Any, ...],
@@ -120,6 +124,7 @@ def command(
       options   soft targets, smoothing, weights, z-loss, soft-cap, temperature
       layouts   padded, strided and Fortran-ordered logits; images
       softmax   softmax and log-softmax, into an array of yours and in place
+      scoring   ll.score beside scikit-learn's metrics and torchmetrics, with peak memory
       threads   lastlayer alone, on one thread, on two, and on more
       small     batches of 1 to 1024 rows, where calling is what costs
 
@@ -128,14 +133,16 @@ def command(
     \b
     Examples:
       lastlayer bench --quick
+      lastlayer bench scoring
       lastlayer bench --suite classes --peer torch --peer torch-compile
       lastlayer bench --shape 4096x50257 --option soft-cap --dtype bfloat16
-      lastlayer bench --suite all --out results
+      lastlayer bench all --out results
 
     Peers to compare with: pip install '.[bench]', in a clone.
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from lastlayer.bench import measure, report, run
 
+    suites = (*named, *suites)
     threads = threads or measure.available_threads()
     wishes = run.Wishes(**wished)
     names = SUITES if "all" in suites else suites

@@ -78,7 +78,9 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     else:
         for k in range(BLOCK // 64):
             marks[k] = 0
-        total, first, second = block_sums(x, at, n, top, top, rate, variance, marks, like)
+        # of nothing but −inf so far: any number, or its distance to itself would be NaN
+        level = top if top > -np.inf else as_like(0.0, like)
+        total, first, second = block_sums(x, at, n, top, level, rate, variance, marks, like)
         ties, place = marked(marks)
         d[TIES + r] += np.float64(ties)
         if rises:
