@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     "--labels", metavar="PATH", help="Where the labels are, if not beside the predictions."
 )
 @click.option("--probabilities", is_flag=True, help="The rows are probabilities, not logits.")
-@click.option(
-    "--json", "json_file", type=NewFile(), help="Write the score, to read or to merge."
-)
+@click.option("--json", "json_file", type=NewFile(), help="Write the score, to read or to merge.")
 @click.option("--report", "report_file", type=NewFile(), help="Write a page of HTML about it.")
 @click.option("--fit-temperature", is_flag=True, help="Find the temperature of the least loss.")
 @click.option(
