@@ -21,7 +21,7 @@ from lastlayer.learning.torch_learner import TorchLearner
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rate", type=float, default=1e-4)
     options = parser.parse_args()
     generator = np.random.default_rng(0)
