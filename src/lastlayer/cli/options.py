@@ -46,7 +46,7 @@ class OutputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that was typed, once it is clear that a file can be there."""
-        path = super().convert(value, param, ctx)
+        path = Path(str(super().convert(value, param, ctx)))
         if value == "" or not path.parent.is_dir():
             self.fail(f"there is no folder {str(path.parent)!r}." if value else "an empty name.",
                       param, ctx)  # fmt: skip
@@ -55,7 +55,7 @@ class OutputFile(click.Path):
         return path
 
 
-class Ranks(click.ParamType):
+class Ranks(click.ParamType):  # type: ignore[type-arg]
     """Whole numbers from 1 on, between commas."""
 
     name = "k,k"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lastlayer.cli.frugal import claim_few_addresses
 from lastlayer.cli.options import OutputFile, Ranks
 from lastlayer.cli.progress import Watch, progress
 from lastlayer.files import FileFormatError, write_whole
@@ -97,8 +97,7 @@ def command(
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from rich.console import Console
 
-    # Arrow's own allocator claims a gigabyte of addresses before the first byte
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    claim_few_addresses()
     from lastlayer.scoring.readers import open_predictions
     from lastlayer.scoring.text import clean
 
@@ -152,10 +151,17 @@ def _split(
 
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
     from lastlayer.scoring.score import Score
+    from lastlayer.scoring.temperature import fit_temperature
 
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
         score.update(block.logits, block.labels, source=block.source)
+        del block
+    if fit:
+        score.temperature_fit = fit_temperature(
+            lambda: ((b.logits, b.labels) for b in watch(predictions, "Fitting the temperature")),
+            before=score,
+        )
     return score
 
 

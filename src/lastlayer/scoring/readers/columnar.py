@@ -38,7 +38,9 @@ class Parquet:
         row = sum(self.columns[name].dtype.itemsize * (w or 1) for name, w in widths.items())
         done = 0
         with _opened(self.file, len(taken)) as table:
-            batches = table.iter_batches(rows_within(limit, row), columns=taken)
+            batches = table.iter_batches(  # with threads, Arrow may wait for ever without memory
+                rows_within(limit, row), columns=taken, use_threads=False
+            )
             while True:
                 with _explained(self.file):
                     batch = next(batches, None)
@@ -100,7 +102,9 @@ def _column(table: Any, name: str, rows: int) -> Column:
         shape, kind = (rows, kind.list_size), kind.value_type
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
-        first = next(table.iter_batches(1, columns=[name]), None) if rows else None
+        first = (
+            next(table.iter_batches(1, columns=[name], use_threads=False), None) if rows else None
+        )
         shape = (rows, None if first is None else len(first.column(0).flatten()))
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         return Column(np.dtype(object), shape, f"holds {clean(str(kind), 40)}, expected numbers")
