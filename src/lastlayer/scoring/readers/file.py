@@ -18,7 +18,6 @@ from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.text import clean
 
-
 LONGEST = 1000  # letters of a path that are shown
 
 
