@@ -90,7 +90,8 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     clock = Clock()
 
     with log.status("Reading the digits", spinner="line"):
-        importlib.import_module("matplotlib")  # missing? then say so before the work
+        for package in ("matplotlib", "jinja2"):  # missing? then say so before the work
+            importlib.import_module(package)
         parts = split_digits(seed)
     clock.lap("digits")
     log.print(

@@ -11,6 +11,7 @@ import numpy as np
 
 from lastlayer.contract import Floats
 from lastlayer.scoring.interval import draws, middle
+from lastlayer.scoring.text import clean
 
 if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
@@ -109,15 +110,16 @@ def compare(names: Sequence[str], scores: Sequence[Score]) -> Comparison:
     for name, score in zip(names[1:], scores[1:], strict=True):
         if (score.rows, score.classes) != (first.rows, first.classes):
             raise ValueError(
-                f"{name} has {score.rows} rows of {score.classes} classes, {names[0]} {first.rows} "
-                f"of {first.classes}: a comparison takes the same rows"
+                f"{clean(name)} has {score.rows} rows of {score.classes} classes, "
+                f"{clean(names[0])} {first.rows} of {first.classes}: a comparison takes the same "
+                "rows"
             )
         apart = np.abs(score.per_class.count - first.per_class.count).sum()
         # rows of NaN are left out of one of them alone
         if score.blocks_begin != first.blocks_begin or apart > score.nan + first.nan:
             raise ValueError(
-                f"{name} and {names[0]} were not scored on the same rows with the same labels, in "
-                "the same parts"
+                f"{clean(name)} and {clean(names[0])} were not scored on the same rows with the "
+                "same labels, in the same parts"
             )
     return Comparison(
         tuple(names), tuple(scores), tuple(_difference(first, score) for score in scores[1:])

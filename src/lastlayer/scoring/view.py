@@ -127,8 +127,8 @@ def coarse(bins: Sequence[Bin], most: int) -> list[Bin]:
     --------
     >>> from lastlayer.scoring.tables import Bin
     >>> from lastlayer.scoring.view import coarse
-    >>> coarse([Bin(0.0, 0.5, 1, 0.4, 0.0), Bin(0.5, 1.0, 3, 0.8, 1.0)], 1)
-    [Bin(lo=0.0, hi=1.0, count=4, confidence=0.7, accuracy=0.75)]
+    >>> coarse([Bin(0.0, 0.5, 1, 0.5, 0.0), Bin(0.5, 1.0, 3, 0.75, 1.0)], 1)
+    [Bin(lo=0.0, hi=1.0, count=4, confidence=0.6875, accuracy=0.75)]
     """
     size = max(1, math.ceil(len(bins) / most))
     joined = []

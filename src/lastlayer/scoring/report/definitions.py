@@ -10,6 +10,7 @@ DEFINITIONS = (
     ("Loss", "L = −(1/N) Σ log p[y]", "The mean cross-entropy (log-loss), in nats; 0 is best."),
     ("Perplexity", "exp(L)", "Between how many equally likely classes the predictions hesitate."),
     ("Bits", "L / log 2", "The loss in bits: what it costs to encode a label."),
+    ("Bits a byte", "L · N / (bytes · log 2)", "The same for each byte of the text."),
     ("Accuracy", "(1/N) Σ [ŷ = y]", "The share of rows whose largest probability is the label's."),
     ("Top-k accuracy", "(1/N) Σ [rank(y) ≤ k]", "The label is among the k most probable classes."),
     ("Mean rank", "(1/N) Σ rank(y)", "The label's place by probability; 1 is best."),
@@ -21,8 +22,8 @@ DEFINITIONS = (
     (
         "ECE",
         "Σ_b (n/N) · |acc − conf|",
-        "Expected calibration error over 15 bins of equal width (Naeini et al. 2015; "
-        "Guo et al. 2017).",
+        "Expected calibration error, over bins of equal width (Naeini et al. 2015; Guo et al. "
+        "2017).",
     ),
     (
         "Adaptive ECE",
@@ -34,8 +35,12 @@ DEFINITIONS = (
         "max_b |acc − conf|",
         "Maximum calibration error: the worst bin, however few its rows.",
     ),
-    ("Confidence", "p[ŷ]", "The probability of the class that was predicted."),
-    ("Entropy", "−Σⱼ pⱼ log pⱼ", "How spread the probabilities of a row are, in nats."),
+    ("Confidence", "p[ŷ]", "The probability of the predicted class; at the top, the mean."),
+    (
+        "Entropy",
+        "−Σⱼ pⱼ log pⱼ",
+        "How spread a row's probabilities are, in nats; at the top, the mean.",
+    ),
     (
         "Temperature",
         "T = argmin L(logits / T)",
@@ -45,11 +50,15 @@ DEFINITIONS = (
         "95 % interval",
         "2.5 % to 97.5 % of resampled means",
         "A bootstrap over blocks of rows, so that rows that resemble their neighbours do not "
-        "make it too narrow; in the reliability diagram, Wilson's for a share.",
+        "make it too narrow; of accuracies, Wilson's for a share.",
     ),
 )
 
 
 def definitions() -> Table:
     """All of them, as a table."""
-    return Table("", ("Number", "Formula", "Meaning"), [list(row) for row in DEFINITIONS])
+    return Table(
+        "p: the probabilities of a row, y its label, ŷ the predicted class; N rows",
+        ("Number", "Formula", "Meaning"),
+        [list(row) for row in DEFINITIONS],
+    )
