@@ -240,7 +240,7 @@ CSV = {
     "no logits": ("a,b,label\n1,2,0\n", "expected logits named .*; it has a, b, label"),
     "no labels": ("logit_0,logit_1\n1,2\n", "has no labels"),
     "letters of no code": (b"logit_0,\xff\xfe,label\n1,2,0\n", "header of a .csv"),
-    "a cell of 9 MB": ("logit_0,logit_1,label\n1," + "2" * (9 << 20) + ",0\n", "longer than any"),
+    "a cell of 9 MB": ("logit_0,logit_1,label\n1," + "2" * (9 << 20) + ",0\n", "longer than"),
 }  # fmt: skip
 
 
