@@ -530,3 +530,18 @@ def test_one_row_group_of_many_times_the_memory_is_scored(tmp_path):
     size = rows * classes * 4
     count, _ = scored_within(size // 4, tmp_path / "small.parquet", "", tmp_path / "x.parquet")
     assert count == rows
+
+
+def test_a_footer_with_another_number_of_rows_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    write(tmp_path / "columns.parquet")
+    content = (tmp_path / "columns.parquet").read_bytes()
+    said = []
+    for place in range(len(content)):
+        if content[place : place + 2] == b"\x16\x0c":  # a whole number of Thrift's: 6
+            path.write_bytes(content[:place] + b"\x16\x0e" + content[place + 2 :])
+            try:
+                assert np.array_equal(read(path)[0], LOGITS)
+            except ll.FileFormatError as error:
+                said.append(str(error))
+    assert any("has 6 rows, and its footer says 7" in words for words in said)
