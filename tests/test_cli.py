@@ -47,7 +47,7 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize(
-    ("verb", "hint"), [("dmeo", "did you mean 'demo'?"), ("zzz", "there are demo, explain, bench")]
+    ("verb", "hint"), [("dmeo", "did you mean 'demo'?"), ("zzz", f"there are {', '.join(VERBS)}")]
 )
 def test_an_unknown_verb_is_answered_with_known_ones(capsys, verb, hint):
     assert run(verb) == 2

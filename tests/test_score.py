@@ -426,6 +426,11 @@ def test_settings_that_cannot_be_are_refused(options, error):
         ll.score([[0.0, 1.0]], [0], **options)
 
 
+def test_logits_alone_are_no_blocks():
+    with pytest.raises(TypeError, match="labels are missing"):
+        ll.score(np.zeros((2, 3)))
+
+
 def test_a_class_count_that_changes_is_refused():
     score = ll.score(np.zeros((2, 3)), [0, 1])
     with pytest.raises(ValueError, match="rows of 4 classes after rows of 3"):

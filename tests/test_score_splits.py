@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import operator
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +18,7 @@ from test_score import made
 
 import lastlayer as ll
 from lastlayer.files import FileFormatError
-from lastlayer.kernels import exact_sum, tally
+from lastlayer.kernels import exact_sum, tally, tally_words
 from lastlayer.scoring import json_format
 from lastlayer.scoring.packing import pack, unpack
 
@@ -133,6 +134,13 @@ def test_an_empty_score_adds_nothing():
     score = ll.score(*made(20, 3))
     assert (score + ll.Score()).to_json() == (ll.Score() + score).to_json() == score.to_json()
     assert (ll.Score() + ll.Score()).count == 0
+
+
+def test_a_score_can_be_sent_to_another_process():
+    score = whole(12)[2]
+    again = pickle.loads(pickle.dumps(score))
+    assert again.to_json() == score.to_json()
+    assert same(again + score, score + score, ADDED)
 
 
 def test_sources_and_bytes_are_added_too():
@@ -290,14 +298,14 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
         {"state__joins": []}, {"state__joins": [[0, 1]]}, {"state__joins": 7},
         {"state__sources": [["a", 0]]}, {"state__sources": []},
         {"state__sources": [[5, None], [0, None]]},
-        {"state__words": {"size": tally.size(15), "nonzero": 1 << 22, "data": BOMB}},
-        {"state__words": {"size": tally.size(15), "nonzero": 3, "data": BOMB}},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 1 << 22, "data": BOMB}},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 3, "data": BOMB}},
         {"state__words": {"size": 10**12, "nonzero": 0, "data": ""}},
-        {"state__words": {"size": tally.size(15), "nonzero": 0, "data": "!!"}},
+        {"state__words": {"size": tally_words.size(15), "nonzero": 0, "data": "!!"}},
         {"state__words": 3}, {"state__words": {}},
-        {"state__words": pack(np.full(tally.size(15), 1 << 61))},
-        {"state__words": pack(np.full(tally.size(15), -1))},
-        {"state__words": pack(np.ones(tally.size(15), np.int64))},
+        {"state__words": pack(np.full(tally_words.size(15), 1 << 61))},
+        {"state__words": pack(np.full(tally_words.size(15), -1))},
+        {"state__words": pack(np.ones(tally_words.size(15), np.int64))},
         {"state__matrix": pack(np.ones((2, 2), np.int64))},
         {"state__worst": pack(np.full((3, 12), 10**9))},
         {"state__worst_bits": pack(np.zeros((2, 3), np.int64))},

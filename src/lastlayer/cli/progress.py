@@ -38,10 +38,12 @@ def progress(log: Console) -> Iterator[Watch]:
             for block in predictions.blocks():
                 yield block
                 rows += len(block.logits)
+                del block  # and with it its part of the file, before the next
                 seconds = bar.tasks[-1].elapsed or 1e-9
                 bar.update(
                     task, completed=predictions.position, speed=f"{rows / seconds:,.0f} rows/s"
                 )
+            bar.refresh()
             bar.remove_task(task)
 
         yield watch

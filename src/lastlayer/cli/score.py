@@ -156,6 +156,7 @@ def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
         score.update(block.logits, block.labels, source=block.source)
+        del block
     if fit:
         score.temperature_fit = fit_temperature(
             lambda: ((b.logits, b.labels) for b in watch(predictions, "Fitting the temperature")),

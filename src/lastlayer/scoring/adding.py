@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from lastlayer.kernels.tally_words import ENTROPY_BINS
 from lastlayer.kernels.threads import get_num_threads, num_threads, spread
 from lastlayer.scoring import calibration
 from lastlayer.scoring.confusions import Confusions
@@ -73,12 +74,12 @@ def _tally(
     part: Block, settings: Settings, one: Tally, where: tuple[int, int, int], codes: np.ndarray
 ) -> int:
     """The first row that gave NaN, or −1. `where` is its first row, that one's place, the level."""
-    from lastlayer.kernels import tally
+    from lastlayer.kernels.tally import tally_rows
 
     columns, labels = statistics(part, settings)
     most = math.log(part.logits.shape[1])
-    scale = tally.ENTROPY_BINS / most if most else 0.0
-    found: int = tally.tally_rows(
+    scale = ENTROPY_BINS / most if most else 0.0
+    found: int = tally_rows(
         columns, labels, ignored(part, settings), *where, calibration.edges(settings.bins), scale,
         one.words, one.blocks, one.classes, one.matrix, codes, one.floats, one.numbers,
     )  # fmt: skip

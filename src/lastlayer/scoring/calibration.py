@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lastlayer.contract import Floats, Indices
-from lastlayer.kernels import tally
+from lastlayer.kernels import tally_words as tally
 from lastlayer.scoring.tables import Bin, Histogram
 
 CONFIDENCE_BINS = 64

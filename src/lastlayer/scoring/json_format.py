@@ -14,7 +14,7 @@ import numpy as np
 
 from lastlayer import __version__
 from lastlayer.files import FileFormatError
-from lastlayer.kernels import tally
+from lastlayer.kernels import tally_words as tally
 from lastlayer.scoring.packing import LARGEST, pack, unpack
 from lastlayer.scoring.tables import Histogram
 from lastlayer.scoring.tallies import BLOCKS, DENSE, Tallies

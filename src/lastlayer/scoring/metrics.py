@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lastlayer.contract import Floats, Indices
-from lastlayer.kernels import exact_sum, tally
+from lastlayer.kernels import exact_sum
+from lastlayer.kernels import tally_words as tally
 from lastlayer.scoring import calibration
 from lastlayer.scoring.interval import bootstrap_interval
 from lastlayer.scoring.tables import Bin, Classes, Confusion, Histogram

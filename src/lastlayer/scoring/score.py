@@ -155,8 +155,10 @@ class Score(Metrics):
             score is of no further use.
         """
         if labels is None:
-            for block in logits:
-                self.update(*block, source=source)
+            if hasattr(logits, "__array__"):
+                raise TypeError("labels are missing: an array of logits needs them")
+            for x, its_labels in logits:
+                self.update(x, its_labels, source=source)
             return self
         if self._failed:
             raise ValueError(f"an update has failed ({self._failed}): start with a new score")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.contract import Array
-from lastlayer.kernels import tally
+from lastlayer.kernels import tally_words as tally
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval
@@ -13,7 +13,7 @@ NO_ROW = np.iinfo(np.int64).max
 
 
 class Tally:
-    """What one thread adds rows to. The layout of the arrays is that of kernels/tally.py.
+    """What one thread adds rows to. The layout of the arrays is that of kernels/tally_words.py.
 
     Attributes
     ----------

@@ -57,11 +57,11 @@ class Arrays:
         step = rows_within(limit, row)
         with self.file.open() as handle:
             for first in range(0, total, step):
+                self.position = self.file.size * min(total, first + step) // total
                 yield [
                     self._rows(handle, self.stored[name], width, first, min(step, total - first))
                     for name, width in widths.items()
                 ]
-                self.position = self.file.size * min(total, first + step) // total
 
     def _rows(self, handle: BinaryIO, stored: Stored, width: int, first: int, count: int) -> Array:
         """Some rows of an array seen as (N, width), or as (N,) where the width is 0."""

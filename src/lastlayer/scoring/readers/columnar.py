@@ -48,8 +48,8 @@ class Parquet:
                     break
                 blocks = [self._block(batch, name, width, done) for name, width in widths.items()]
                 done += len(batch)
-                yield blocks
                 self.position = self.file.size * done // max(1, self.rows)
+                yield blocks
         if done != self.rows:
             raise FileFormatError(f"{self.file}: has {done} rows, and its footer says {self.rows}")
 

@@ -19,6 +19,9 @@ from lastlayer.files import FileFormatError
 from lastlayer.scoring.text import clean
 
 
+LONGEST = 1000  # letters of a path that are shown
+
+
 @dataclass(frozen=True)
 class File:
     """Where a file is, and how many bytes it has.
@@ -50,7 +53,7 @@ class File:
         return status.st_size
 
     def __str__(self) -> str:
-        return clean(self.path)
+        return clean(self.path, LONGEST)
 
     @property
     def name(self) -> str:

@@ -90,12 +90,12 @@ class Npz:
                     columns[name] = self._whole(stream, self.stored[name])
             for first in range(0, total, step):
                 count = min(step, total - first)
+                self.position = self.file.size * (first + count) // total
                 yield [
                     columns[name][first : first + count] if name in columns
                     else self._rows(stream, self.stored[name], widths[name], count)
                     for stream, name in streams
                 ]  # fmt: skip
-                self.position = self.file.size * (first + count) // total
             for stream, _ in streams:  # at its end, the sum over a member is checked
                 if _read(self.file, stream, 1, short=True):
                     raise FileFormatError(f"{self.file}: longer than it says")

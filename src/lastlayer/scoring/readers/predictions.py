@@ -106,6 +106,7 @@ class Predictions:
                 yield Block(logits, labels, str(part.source.file), first)
                 first += len(logits)
                 done += len(logits)
+                del logits, labels  # one part of the file is mapped at a time
         if not done:
             raise FileFormatError(f"{self.parts[0].source.file}: has no rows")
         if cut and len(cut.take(1)):
@@ -133,6 +134,7 @@ class Predictions:
                 labels = as_labels(beside[0], source, part.labels or "", first)
             yield logits, labels
             first += len(logits)
+            del logits, labels, beside
 
 
 def open_predictions(

@@ -14,7 +14,7 @@ from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.text import clean
 
-MAPPED = 64 << 20  # bytes a block where it is a view of the file: address space, not memory
+MAPPED = 128 << 20  # bytes a block where it is a view of the file: address space, not memory
 COPIED = 8 << 20  # bytes a block where it is read into memory
 
 

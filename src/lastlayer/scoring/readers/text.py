@@ -49,12 +49,12 @@ class Csv:
             read = _narrow if len(self.names) < WIDE else _wide
             for numbers in read(self.file, stream, len(self.names), wanted, limit):
                 first, blocks = 0, []
+                self.position = handle.tell()
                 for name, width in widths.items():
                     last = first + len(self.parts[name])
                     blocks.append(numbers[:, first:last] if width else numbers[:, first])
                     first = last
                 yield blocks
-                self.position = handle.tell()
 
 
 def open_csv(file: File, wanted: Sequence[str | None]) -> Csv:
