@@ -18,7 +18,6 @@ from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.text import clean
 
-
 LONGEST = 1000  # letters of a path that are shown
 
 
@@ -32,28 +31,36 @@ class File:
         A path, or what `remote` knows the file by.
     remote : object, optional
         The fsspec file system that has it.
+    folder : str, optional
+        The one that a path may be relative to, if not that of the process.
     """
 
     path: str
     remote: Any = None
+    folder: str = ""
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", self._measure())
+        object.__setattr__(self, "size", self.measure())
 
-    def _measure(self) -> int:
+    def measure(self) -> int:
+        """How many bytes it has now."""
         if self.remote is not None:
             size = self.remote.size(self.path)
             if size is None:
                 raise FileFormatError(f"{self}: its server does not tell how long it is")
             return int(size)
-        status = os.stat(self.path)
+        status = os.stat(self._place)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe might wait for ever
             raise FileFormatError(f"{self}: expected a file, and this is none")
         return status.st_size
 
     def __str__(self) -> str:
         return clean(self.path, LONGEST)
+
+    @property
+    def _place(self) -> str:
+        return os.path.join(self.folder, self.path)
 
     @property
     def name(self) -> str:
@@ -67,7 +74,7 @@ class File:
             with self.remote.open(self.path, "rb") as handle:
                 yield handle
         else:
-            with open(self.path, "rb") as handle:
+            with open(self._place, "rb") as handle:
                 yield handle
 
     def exactly(self, handle: BinaryIO, count: int) -> bytes:
