@@ -49,20 +49,28 @@ def progress_of_rows(log: Console, title: str, total: int | None) -> Iterator[Ad
         task = bar.add_task(title, total=total, speed="")
 
         def advance(rows: int, words: str) -> None:
-            bar.advance(task, rows)
             done = bar.tasks[0]
-            bar.update(task, speed=words or _speed(done.completed, done.elapsed))
+            if done.finished:  # another pass over the same rows
+                bar.reset(task)
+            bar.advance(task, rows)
+            bar.update(task, speed=words or (_speed(done.completed, done.elapsed) if rows else ""))
 
         yield advance
 
 
 def _bars(log: Console) -> Progress:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%"),
+        TaskProgressColumn("{task.percentage:3.0f}%"),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )

@@ -193,7 +193,7 @@ def _score_by(
     with progress_of_rows(log, "Scoring", predictions.rows) as advance:
         score = engine.score(predictions, settings, advance)
     if fit:
-        with progress_of_rows(log, "Fitting the temperature", None) as advance:
+        with progress_of_rows(log, "Fitting the temperature", predictions.rows) as advance:
             score.temperature_fit = engine.fit_temperature(predictions, score, advance)
     return score
 

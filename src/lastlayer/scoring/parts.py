@@ -147,8 +147,7 @@ def _located(predictions: Predictions) -> Predictions:
     here = os.getcwd()
 
     def there(source: Source) -> Source:
-        file = replace(source.file, folder=here)
-        return cast(Source, replace(cast(Any, source), file=file))
+        return cast(Source, replace(cast(Any, source), file=source.file.in_folder(here)))
 
     labels = predictions.labels
     if labels is not None:

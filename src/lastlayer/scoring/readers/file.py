@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import mmap
 import os
@@ -42,6 +43,12 @@ class File:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", self.measure())
+
+    def in_folder(self, folder: str) -> File:
+        """The same file, as it was measured, for a process in another folder or machine."""
+        new = copy.copy(self)
+        object.__setattr__(new, "folder", folder)
+        return new
 
     def measure(self) -> int:
         """How many bytes it has now."""
