@@ -80,34 +80,51 @@ def labels_beside(path: Path) -> Path | None:
 def read(path: Any, labels: Any = None, **options: Any) -> tuple[Any, Any]:
     """All rows, in float64, and all labels."""
     blocks = list(open_predictions(path, labels, **options).blocks())
-    logits = np.concatenate([block.logits.astype(np.float64) for block in blocks])
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        logits = np.concatenate([block.logits.astype(np.float64) for block in blocks])
     return logits, np.concatenate([block.labels for block in blocks])
 
 
 def by_its_library(path: Path) -> tuple[Any, Any]:
     """The same as the format's own library reads it; the labels of .npy are `LABELS`."""
+    with np.errstate(invalid="ignore"):
+        return _by_its_library(path)
+
+
+def _logits_of(arrays: Any) -> Any:
+    """By name, or where a byte of the name has changed, the only matrix."""
+    if "logits" in arrays:
+        return arrays["logits"]
+    (name,) = (name for name in arrays if name != "labels" and arrays[name].ndim == 2)
+    return arrays[name]
+
+
+def _by_its_library(path: Path) -> tuple[Any, Any]:
     match path.name.split(".", 1)[1]:
         case "npy":
             return np.load(path, allow_pickle=False).astype(np.float64), LABELS
         case "npz":
             with np.load(path, allow_pickle=False) as found:
-                return found["logits"].astype(np.float64), found["labels"]
+                return _logits_of(found).astype(np.float64), found["labels"]
         case "safetensors":
             found = load_file(path)
-            return found["logits"].astype(np.float64), found["labels"]
+            return _logits_of(found).astype(np.float64), found["labels"]
         case "parquet":
             columns = pq.read_table(path, pre_buffer=False)
-            if "logits" in columns.column_names:
-                logits = np.array(columns["logits"].to_pylist(), float)
-            else:
-                logits = np.stack([columns[f"logit_{k}"] for k in range(CLASSES)], axis=1)
+            first, *others, _ = columns.column_names
+            if others:
+                taken = [name for name in (first, *others) if name.startswith("logit_")]
+                logits = np.stack([columns[name] for name in taken], axis=1)
+            else:  # by whatever name
+                logits = np.array(columns[first].to_pylist(), float)
             return logits.astype(np.float64), np.asarray(columns["label"])
         case _:
             content = path.read_bytes()
             text = gzip.decompress(content) if path.suffix == ".gz" else content
-            lines = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline="")))
-            names = [f"logit_{k}" for k in range(len(lines[0]))]
-            taken = [name for name in names if name in lines[0]]
+            lines = list(
+                csv.DictReader(io.StringIO(text.decode("utf-8-sig", "replace"), newline=""))
+            )
+            taken = [name for name in lines[0] if name.strip().startswith("logit_")]
             label = "labels" if "labels" in lines[0] else "label"
             rows = [[float(line[name]) for name in taken] for line in lines]
             return np.array(rows), np.array([float(line[label]) for line in lines])

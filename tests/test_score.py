@@ -196,6 +196,16 @@ def test_tiny_losses_are_not_lost():
     assert score.perplexity == 1.0
 
 
+def test_large_losses_of_a_class_are_summed_and_huge_ones_infinite_there():
+    logits = np.array([[0, 3e7], [0, 2.5e6 + 0.25], [0, 1.5], [5e18, 0], [0, 1e-12]])
+    score = ll.score(logits, [0, 0, 0, 1, 1])
+    exact = 3e7 + 2.5e6 + 0.25 + 1.5 + math.log1p(math.exp(-1.5))
+    assert score.per_class.loss[0] == pytest.approx(exact / 3, rel=1e-15)
+    assert score.per_class.loss[1] == math.inf
+    assert score.infinite == 0
+    assert score.total_loss == pytest.approx(5e18 + exact, rel=1e-15)
+
+
 def test_bits_a_byte():
     logits, labels = made(50, 4)
     score = ll.score(logits, labels, bytes=123)

@@ -19,8 +19,11 @@ from test_score import made
 import lastlayer as ll
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import exact_sum, tally, tally_words
-from lastlayer.scoring import json_format
+from lastlayer.scoring import adding, json_format
 from lastlayer.scoring.packing import pack, unpack
+from lastlayer.scoring.rows import blocks_of
+from lastlayer.scoring.settings import Settings
+from lastlayer.scoring.tallies import Tally
 
 # What may differ once scores are added: blocks of rows begin anew with each.
 OF_THE_PARTS = {"loss_interval", "sha256"}
@@ -68,7 +71,6 @@ def test_blocks_and_threads_do_not_matter(at, threads, classes):
 
 def test_threads_do_not_matter_where_there_are_several(monkeypatch):
     from lastlayer.kernels import threads
-    from lastlayer.scoring import adding
 
     logits, labels, exact = whole(12)
     monkeypatch.setattr(threads, "WORTHWHILE", 1000)
@@ -114,6 +116,29 @@ def test_the_interval_of_parts_comes_close():
     assert added.blocks_begin != exact.blocks_begin
 
 
+def test_blocks_of_a_short_part_get_the_length_of_the_long_one():
+    logits, labels = made(4107, 3)
+    parts = [ll.score(logits[:4097], labels[:4097]), ll.score(logits[4097:], labels[4097:])]
+    for added in (parts[0] + parts[1], parts[1] + parts[0]):
+        counts = added.block_sums[:, 2]
+        assert np.count_nonzero(counts) == math.ceil(4097 / 4) + math.ceil(10 / 4)
+        assert counts.max() == 4
+
+
+def test_of_equal_losses_the_first_row_is_the_worst_in_whatever_order_threads_add():
+    logits, labels = np.zeros((40, 2)), np.zeros(40, np.int64)
+    settings = Settings(worst=5)
+    block = blocks_of(logits, labels, settings)[0]
+    codes = np.zeros(0, np.int64)
+    one, other = Tally(2, 15, 5), Tally(2, 15, 5)
+    for tally_of, first in ((one, 300), (one, 200), (one, 400), (other, 100)):
+        adding._tally(block[:3], settings, tally_of, (first, first, 0), codes)
+    rows = tally_words.ROW_OF
+    assert one.numbers[rows].tolist() == [200, 201, 202, 300, 301]
+    one.absorb(other)
+    assert one.numbers[rows].tolist() == [100, 101, 102, 200, 201]
+
+
 def test_rows_can_be_added_after_a_merge():
     logits, labels = made(500, 3)
     added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])
@@ -141,6 +166,17 @@ def test_a_score_can_be_sent_to_another_process():
     again = pickle.loads(pickle.dumps(score))
     assert again.to_json() == score.to_json()
     assert same(again + score, score + score, ADDED)
+
+
+@pytest.mark.parametrize("classes", [12, 1100])
+def test_a_score_does_not_grow_with_its_rows(classes):
+    logits, labels = made(50, classes)
+    score = ll.Score().update(logits, labels, source="a")
+    with ll.num_threads(1):
+        before = len(pickle.dumps(score))
+        for _ in range(200):
+            score.update(logits, labels, source="a")
+        assert abs(len(pickle.dumps(score)) - before) < 100  # a number takes more digits
 
 
 def test_sources_and_bytes_are_added_too():

@@ -15,7 +15,7 @@ from lastlayer.scoring.settings import as_bytes, as_settings
 from lastlayer.scoring.tables import Example, TemperatureFit
 from lastlayer.scoring.tallies import DENSE, Tallies, Tally
 
-MOST_CLASSES = 1 << 24
+MOST_CLASSES = 1 << 22
 
 
 class Score(Metrics):

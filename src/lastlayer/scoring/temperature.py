@@ -18,7 +18,7 @@ Blocks = Iterable[tuple[Any, Any]] | Callable[[], Iterable[tuple[Any, Any]]]
 
 HIGHEST = 1000.0  # temperatures are looked for from 1 / HIGHEST to HIGHEST
 ENOUGH = 10  # passes after which the ends of that range are looked at
-CLOSE = 1e-9  # relative change of a temperature that is none
+CLOSE = 1e-6  # a last relative step: the error after it is of the order of its square
 SLICE = 1 << 16
 
 

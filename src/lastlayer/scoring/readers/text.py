@@ -123,51 +123,68 @@ def _is_number(text: str) -> bool:
 def _narrow(
     file: File, stream: Any, names: int, wanted: Sequence[int], limit: int
 ) -> Iterator[Array]:
-    """Rows of a few columns, as (n, wanted)."""
+    """Rows of a few columns, as (n, wanted).
+
+    Arrow is given text in memory of its own: its readers go on in threads after an error, when
+    a Python file beneath them is closed already.
+    """
     import pyarrow as pa
     import pyarrow.csv as arrow
 
     titles = [str(number) for number in range(names)]
     taken = list(dict.fromkeys(titles[number] for number in wanted))
     pool = pa.system_memory_pool()
-    try:
-        table = arrow.open_csv(
-            pa.PythonFile(stream, mode="r"),
-            arrow.ReadOptions(
-                use_threads=False,  # with threads, errors do not have the row
-                block_size=max(limit // 2, CELL * names),
-                column_names=titles,
-            ),
-            arrow.ParseOptions(),
-            arrow.ConvertOptions(
-                check_utf8=False,
-                column_types=dict.fromkeys(taken, pa.float64()),
-                null_values=[],
-                include_columns=taken,
-            ),
-            memory_pool=pool,
+    convert = arrow.ConvertOptions(
+        check_utf8=False,
+        column_types=dict.fromkeys(taken, pa.float64()),
+        null_values=[],
+        include_columns=taken,
+    )
+    first = 0
+    for text in _lines(file, stream, max(limit // 2, CELL * names)):
+        memory = pa.allocate_buffer(len(text), memory_pool=pool)
+        memoryview(memory).cast("B")[:] = text
+        options = arrow.ReadOptions(  # with threads, errors do not have the row
+            use_threads=False, block_size=len(text) + 1, column_names=titles
         )
-        for batch in table:
-            block = np.empty((len(wanted), len(batch)))
-            for row, number in zip(block, wanted, strict=True):
-                row[:] = batch.column(taken.index(titles[number])).to_numpy()
-            yield block.T
-    except (pa.ArrowException, *PACKED) as error:
-        raise _explained(file, str(error)) from error
+        try:
+            table = arrow.read_csv(
+                pa.BufferReader(memory), options, convert_options=convert, memory_pool=pool
+            )
+        except pa.ArrowException as error:
+            raise _explained(file, str(error), first) from error
+        block = np.empty((len(wanted), len(table)))
+        for row, number in zip(block, wanted, strict=True):
+            row[:] = table.column(taken.index(titles[number])).to_numpy()
+        first += len(table)
+        yield block.T
 
 
-def _explained(file: File, words: str) -> FileFormatError:
+def _lines(file: File, stream: Any, longest: int) -> Iterator[bytes]:
+    """Whole lines, about as many bytes at a time as the longest one may have."""
+    rest = b""
+    while True:
+        with refused(file, "gzip file", *PACKED):
+            part = stream.read(longest)
+        whole = rest + part
+        end = whole.rfind(b"\n") + 1 if part else len(whole)
+        if not end and len(whole) > longest:
+            raise FileFormatError(f"{file}: a row is longer than {longest} bytes")
+        text, rest = whole[:end].strip(b"\r\n"), whole[end:]
+        if text:
+            yield text
+        if not part:
+            return
+
+
+def _explained(file: File, words: str, first: int) -> FileFormatError:
     """Arrow's error, in rows that count from 0 after the header."""
-    if "Empty CSV" in words:
-        return FileFormatError(f"{file}: has no rows")
     row = re.search(r"Row #(\d+): ", words)
-    place = f"{file}: row {int(row[1]) - 1}" if row else str(file)
+    place = f"{file}: row {first + int(row[1]) - 1}" if row else str(file)
     if found := re.search(r"invalid value '(.*)'", words, re.DOTALL):
         return FileFormatError(f"{place}: expected a number, found {clean(found[1], 40)!r}")
     if found := re.search(r"Expected (\d+) columns, got (\d+)", words):
         return FileFormatError(f"{place}: has {found[2]} cells, the header {found[1]}")
-    if "straddling" in words:
-        return FileFormatError(f"{place}: a row is longer than any of so many columns should be")
     return FileFormatError(f"{place}: not a .csv that can be read: {clean(words, 200)}")
 
 
