@@ -21,9 +21,10 @@ VERBS = {
     "bench": "Measure lastlayer beside its peers and the limits of memory.",
 }
 
-# Packages of the extra "cli", and those that "score" has beside them, as they are imported.
+# Packages of the extra "cli", and those that "score" and "dask" have beside them, as imported.
 EXTRA = {"click", "jinja2", "matplotlib", "rich", "safetensors", "sklearn"}
 SCORE_EXTRA = {"fsspec", "ml_dtypes", "pyarrow"}
+DASK_EXTRA = {"dask", "distributed"}
 
 INTERRUPTED = 130  # what shells expect of a process ended by Ctrl-C
 
@@ -48,9 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = INTERRUPTED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRA | SCORE_EXTRA:
+        extras = {"cli": EXTRA, "score": SCORE_EXTRA, "dask": DASK_EXTRA}
+        extra = next((name for name, packages in extras.items() if package in packages), None)
+        if extra is None:
             raise
-        extra = "cli" if package in EXTRA else "score"
         status = _fail(f"{package} is not installed: pip install 'lastlayer[{extra}]'")
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader has left, as `head` does

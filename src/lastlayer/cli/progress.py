@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from lastlayer.scoring.readers import Block, Predictions
 
 Watch = Callable[["Predictions", str], "Iterator[Block]"]
+Advance = Callable[[int, str], None]
 
 
 @contextmanager
@@ -20,17 +22,7 @@ def progress(log: Console) -> Iterator[Watch]:
 
     Nothing is shown where there is no terminal.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    shown = not log.quiet and log.is_terminal
-    with Progress(*columns, console=log, disable=not shown, transient=True) as bar:
+    with _bars(log) as bar:
 
         def watch(predictions: Predictions, title: str) -> Iterator[Block]:
             task = bar.add_task(title, total=predictions.bytes, speed="")
@@ -39,11 +31,52 @@ def progress(log: Console) -> Iterator[Watch]:
                 yield block
                 rows += len(block.logits)
                 del block  # and with it its part of the file, before the next
-                seconds = bar.tasks[-1].elapsed or 1e-9
-                bar.update(
-                    task, completed=predictions.position, speed=f"{rows / seconds:,.0f} rows/s"
-                )
+                speed = _speed(rows, bar.tasks[-1].elapsed)
+                bar.update(task, completed=predictions.position, speed=speed)
             bar.refresh()
             bar.remove_task(task)
 
         yield watch
+
+
+@contextmanager
+def progress_of_rows(log: Console, title: str, total: int | None) -> Iterator[Advance]:
+    """A function that is told how many more rows are done, or why there are none.
+
+    Nothing is shown where there is no terminal.
+    """
+    with _bars(log) as bar:
+        task = bar.add_task(title, total=total, speed="")
+
+        def advance(rows: int, words: str) -> None:
+            done = bar.tasks[0]
+            if done.finished:  # another pass over the same rows
+                bar.reset(task)
+            bar.advance(task, rows)
+            bar.update(task, speed=words or (_speed(done.completed, done.elapsed) if rows else ""))
+
+        yield advance
+
+
+def _bars(log: Console) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    shown = not log.quiet and log.is_terminal
+    return Progress(*columns, console=log, disable=not shown, transient=True)
+
+
+def _speed(rows: float, seconds: float | None) -> str:
+    return f"{rows / (seconds or 1e-9):,.0f} rows/s"

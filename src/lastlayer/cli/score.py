@@ -9,11 +9,14 @@ import click
 
 from lastlayer.cli.frugal import claim_few_addresses
 from lastlayer.cli.options import NewFile, Ranks
-from lastlayer.cli.progress import Watch, progress
+from lastlayer.cli.progress import Watch, progress, progress_of_rows
 from lastlayer.files import FileFormatError, write_whole
 from lastlayer.labels import LabelError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lastlayer.scoring.dask_engine import DaskEngine
     from lastlayer.scoring.readers import Predictions
     from lastlayer.scoring.score import Score
 
@@ -58,6 +61,11 @@ if TYPE_CHECKING:
     "'cat,dog'.",
 )
 @click.option("--labels-name", metavar="NAMES", help="The same of the labels.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Score on a Dask cluster: the scheduler's address, or 'local' to start one here.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     paths: tuple[str, ...],
@@ -65,6 +73,7 @@ def command(
     json_file: Path | None,
     report_file: Path | None,
     fit_temperature: bool,
+    dask: str | None,
     quiet: bool,
     **wished: Any,
 ) -> None:
@@ -85,6 +94,10 @@ def command(
     Usual names are found by themselves: logits or logit_0, logit_1, ... (for --probabilities
     probabilities, probs or prob_0, ...), and label or labels. docs/scoring.md defines every number.
 
+    With --dask, parts of the rows are scored by the workers of a cluster, with the same numbers.
+    The workers open the files themselves: give paths that are the same on all machines, as of a
+    shared folder, or s3://... Each worker needs the same version of lastlayer.
+
     \b
     Examples:
       lastlayer score logits.npy labels.npy
@@ -92,6 +105,7 @@ def command(
       lastlayer score 'shards/*.npy' --labels labels.npy --json score.json
       lastlayer score before.npy after.npy --labels labels.npy
       lastlayer score test.csv --probabilities --logits-name 'cat,dog' --labels-name y
+      lastlayer score /shared/shards --labels /shared/labels.npy --dask tcp://10.0.0.1:8786
     """  # noqa: D301  (click's mark of a paragraph that keeps its lines is a backspace)
     from rich.console import Console
 
@@ -107,8 +121,14 @@ def command(
             raise click.UsageError("--json is of one PREDICTIONS; score each by itself")
         opened = [open_predictions(path, labels, **names) for path in predictions]
         settings = {**wished, "probabilities": names["probabilities"]}
-        with progress(log) as watch:
-            scores = [_score(one, watch, fit_temperature, settings) for one in opened]
+        if dask is None:
+            with progress(log) as watch:
+                scores = [_score(one, watch, fit_temperature, settings) for one in opened]
+        else:
+            from lastlayer.scoring.dask_engine import DaskEngine
+
+            with DaskEngine(dask) as engine:
+                scores = [_score_by(engine, log, one, fit_temperature, settings) for one in opened]
     except (FileFormatError, LabelError):
         raise
     except FileNotFoundError as error:
@@ -160,6 +180,19 @@ def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str
             lambda: ((b.logits, b.labels) for b in watch(predictions, "Fitting the temperature")),
             before=score,
         )
+    return score
+
+
+def _score_by(
+    engine: DaskEngine, log: Console, predictions: Predictions, fit: bool, settings: dict[str, Any]
+) -> Score:
+    with progress_of_rows(log, "Counting rows", None) as advance:
+        predictions = engine.counted(predictions, advance)
+    with progress_of_rows(log, "Scoring", predictions.rows) as advance:
+        score = engine.score(predictions, settings, advance)
+    if fit:
+        with progress_of_rows(log, "Fitting the temperature", predictions.rows) as advance:
+            score.temperature_fit = engine.fit_temperature(predictions, score, advance)
     return score
 
 

@@ -137,11 +137,12 @@ class Tallies:
     def absorb(self, other: Tallies) -> None:
         """Add the rows of another one after those here."""
         other = other.copy()
-        while self.level < other.level or self._blocks() + other._blocks() > BLOCKS:
+        while self.level < other.level:
             self._coarsen()
-            while other.level < self.level:
-                other._coarsen()
         while other.level < self.level:
+            other._coarsen()
+        while self._blocks() + other._blocks() > BLOCKS:  # of one length, or too many are counted
+            self._coarsen()
             other._coarsen()
         begin = self._blocks()
         added = other.whole()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.contract import Indices
 from lastlayer.scoring.rows import blocks_of, labels_of, logarithms, problem_of
 from lastlayer.scoring.score import Score
 from lastlayer.scoring.settings import Settings
@@ -89,18 +90,31 @@ def fit_temperature(
         raise TypeError("temperature is what is looked for")
     if before is None:
         before = Score(**options).update(again())
+    return fit(
+        before,
+        lambda settings, beta: derivative_sums(again(), settings, beta),
+        lambda options: Score(**options).update(again()),
+    )
+
+
+def fit(
+    before: Score,
+    sums: Callable[[Settings, float], tuple[Indices, int]],
+    score: Callable[[dict[str, Any]], Score],
+) -> TemperatureFit:
+    """The same by whoever passes over the rows: to give `derivative_sums`, or a score."""
     if before.count - before.infinite <= 0:
         raise ValueError("no row to fit a temperature to")
-    beta, passes, bounded = _minimum(again, before._settings)
-    after = Score(**{**before.settings, "temperature": 1 / beta}).update(again())
+    beta, passes, bounded = _minimum(lambda beta: sums(before._settings, beta))
+    after = score({**before.settings, "temperature": 1 / beta})
     return TemperatureFit(1 / beta, before, after, passes, bounded)
 
 
-def _minimum(again: Callable[[], Iterable[Any]], settings: Settings) -> tuple[float, int, bool]:
+def _minimum(sums: Callable[[float], tuple[Indices, int]]) -> tuple[float, int, bool]:
     """β of the least loss, in how many passes, and whether it is a bound."""
     low, high, beta, passes = 1 / HIGHEST, HIGHEST, 1.0, 0
     while True:
-        slope, curvature = _derivatives(again(), settings, beta)
+        slope, curvature = _derivatives(*sums(beta))
         passes += 1
         if slope == 0:
             return beta, passes, False
@@ -113,16 +127,28 @@ def _minimum(again: Callable[[], Iterable[Any]], settings: Settings) -> tuple[fl
             return min(max(new, low), high), passes, False
         if passes == ENOUGH:  # by now Newton's method is there, unless there is no minimum
             beta = HIGHEST if slope < 0 else 1 / HIGHEST
-            there, _ = _derivatives(again(), settings, beta)
+            there, _ = _derivatives(*sums(beta))
             passes += 1
             if there == 0 or (there < 0) == (slope < 0):
                 return beta, passes, True
         beta = new if low < new < high and passes < ENOUGH else math.sqrt(low * high)
 
 
-def _derivatives(blocks: Iterable[Any], settings: Settings, beta: float) -> tuple[float, float]:
-    """Those of the mean loss by β, over the rows whose loss is finite."""
-    from lastlayer.kernels.exact_sum import CELLS, add_all, ratio
+def _derivatives(sums: Indices, count: int) -> tuple[float, float]:
+    """Those of the mean loss by β."""
+    from lastlayer.kernels.exact_sum import ratio
+
+    return ratio(sums[0], count), ratio(sums[1], count)
+
+
+def derivative_sums(
+    blocks: Iterable[tuple[Any, Any]], settings: Settings, beta: float
+) -> tuple[Indices, int]:
+    """Exact sums of both derivatives over the rows whose loss is finite, and how many those are.
+
+    The sums of parts are added cell by cell. (2, CELLS)
+    """
+    from lastlayer.kernels.exact_sum import CELLS, add_all
     from lastlayer.kernels.statistics import temperature_sums
 
     sums, count = np.zeros((2, CELLS), np.int64), 0
@@ -137,4 +163,4 @@ def _derivatives(blocks: Iterable[Any], settings: Settings, beta: float) -> tupl
                 for total, column in zip(sums, columns[1:], strict=True):
                     add_all(total, column[finite])
                 count += int(np.count_nonzero(finite))
-    return ratio(sums[0], count), ratio(sums[1], count)
+    return sums, count

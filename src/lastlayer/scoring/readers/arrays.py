@@ -36,6 +36,7 @@ class Arrays:
     file: File
     stored: Mapping[str, Stored]
     position: int = field(default=0, init=False)
+    starts: None = field(default=None, init=False)
 
     @property
     def columns(self) -> Mapping[str, Column]:
@@ -47,7 +48,7 @@ class Arrays:
         """Whether its blocks are views of the file."""
         return self.file.remote is None and not any(s.fortran for s in self.stored.values())
 
-    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+    def read(self, widths: Mapping[str, int], limit: int, first: int = 0) -> Iterator[list[Array]]:
         """Blocks of rows of the arrays, side by side."""
         total, row = 0, 0
         for name, width in widths.items():
@@ -56,7 +57,7 @@ class Arrays:
             row = max(row, (width or 1) * stored.dtype.itemsize)
         step = rows_within(limit, row)
         with self.file.open() as handle:
-            for first in range(0, total, step):
+            for first in range(first, total, step):  # noqa: B020, PLR1704
                 self.position = self.file.size * min(total, first + step) // total
                 yield [
                     self._rows(handle, self.stored[name], width, first, min(step, total - first))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.columns import groups
 from lastlayer.scoring.readers.file import File
-from lastlayer.scoring.readers.source import Column, refused, rows_within
+from lastlayer.scoring.readers.source import Column, refused, rows_within, without
 from lastlayer.scoring.text import clean
 
 BUFFERS = 16 << 20  # bytes for all columns: what is read of the file at a time
@@ -29,17 +31,26 @@ class Parquet:
     parts: Mapping[str, Sequence[str]]
     columns: Mapping[str, Column]
     rows: int
+    starts: Sequence[int]  # of the row groups
     position: int = field(default=0, init=False)
     mapped: bool = field(default=False, init=False)
 
-    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+    def read(self, widths: Mapping[str, int], limit: int, first: int = 0) -> Iterator[list[Array]]:
         """Blocks of rows of the columns, side by side."""
+        group = max(0, bisect.bisect_right(self.starts, first) - 1)
+        blocks = self._read(widths, limit, group)
+        return without(first - self.starts[group], blocks) if first else blocks
+
+    def _read(self, widths: Mapping[str, int], limit: int, group: int) -> Iterator[list[Array]]:
         taken = list(dict.fromkeys(name for words in widths for name in self.parts[words]))
         row = sum(self.columns[name].dtype.itemsize * (w or 1) for name, w in widths.items())
-        done = 0
+        done = self.starts[group]
         with _opened(self.file, len(taken)) as table:
             batches = table.iter_batches(  # with threads, Arrow may wait for ever without memory
-                rows_within(limit, row), columns=taken, use_threads=False
+                rows_within(limit, row),
+                row_groups=range(group, len(self.starts)) if group else None,
+                columns=taken,
+                use_threads=False,
             )
             while True:
                 with _explained(self.file):
@@ -70,14 +81,20 @@ def open_parquet(file: File, wanted: Sequence[str | None]) -> Parquet:
     with _opened(file, 1) as table, _explained(file):
         schema, rows = table.schema_arrow, table.metadata.num_rows
         names = list(schema.names)
+        counts = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
         if len(set(names)) < len(names):
             raise FileFormatError(f"{file}: two columns have the same name")
         columns = {name: _column(table, name, rows) for name in names}
+    if min(counts, default=0) < 0 or sum(counts) != rows:
+        raise FileFormatError(
+            f"{file}: has {rows} rows by its footer, and {sum(counts)} in its row groups"
+        )
+    starts = [0, *itertools.accumulate(counts)][: max(1, len(counts))]
     parts = {name: [name] for name in names}
     for words, found, problem in groups(names, wanted):
         parts[words] = found
         columns[words] = _together([columns[name] for name in found], rows, problem)
-    return Parquet(file, parts, columns, rows)
+    return Parquet(file, parts, columns, rows, starts)
 
 
 def _together(columns: Sequence[Column], rows: int, problem: str) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import mmap
 import os
@@ -31,28 +32,42 @@ class File:
         A path, or what `remote` knows the file by.
     remote : object, optional
         The fsspec file system that has it.
+    folder : str, optional
+        The one that a path may be relative to, if not that of the process.
     """
 
     path: str
     remote: Any = None
+    folder: str = ""
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", self._measure())
+        object.__setattr__(self, "size", self.measure())
 
-    def _measure(self) -> int:
+    def in_folder(self, folder: str) -> File:
+        """The same file, as it was measured, for a process in another folder or machine."""
+        new = copy.copy(self)
+        object.__setattr__(new, "folder", folder)
+        return new
+
+    def measure(self) -> int:
+        """How many bytes it has now."""
         if self.remote is not None:
             size = self.remote.size(self.path)
             if size is None:
                 raise FileFormatError(f"{self}: its server does not tell how long it is")
             return int(size)
-        status = os.stat(self.path)
+        status = os.stat(self._place)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe might wait for ever
             raise FileFormatError(f"{self}: expected a file, and this is none")
         return status.st_size
 
     def __str__(self) -> str:
         return clean(self.path, LONGEST)
+
+    @property
+    def _place(self) -> str:
+        return os.path.join(self.folder, self.path)
 
     @property
     def name(self) -> str:
@@ -66,7 +81,7 @@ class File:
             with self.remote.open(self.path, "rb") as handle:
                 yield handle
         else:
-            with open(self.path, "rb") as handle:
+            with open(self._place, "rb") as handle:
                 yield handle
 
     def exactly(self, handle: BinaryIO, count: int) -> bytes:

@@ -26,21 +26,30 @@ class Labels:
         The files, and which of their columns.
     width : int
         C for distributions, 0 for class indices.
-    rows : int or None
-        All of them; None where unknown beforehand.
+    counts : sequence of int or None
+        How many each file has; None where unknown beforehand.
+    first : int
+        How many of the first file come before.
     """
 
     sources: Sequence[tuple[Source, str]]
     width: int
-    rows: int | None
+    counts: Sequence[int | None]
+    first: int = 0
+
+    @property
+    def rows(self) -> int | None:
+        """How many the files have; None where unknown beforehand."""
+        return total(self.counts)
 
     def blocks(self) -> Iterator[Array]:
         """All of them, some at a time."""
+        first = self.first
         for source, name in self.sources:
-            first = 0
-            for (block,) in ahead(source.read({name: self.width}, COPIED)):
+            for (block,) in ahead(source.read({name: self.width}, COPIED, first)):
                 yield as_labels(block, source, name, first)
                 first += len(block)
+            first = 0
 
 
 def kind_of(found: Sequence[tuple[Source, str, Column]], classes: int, rows: int | None) -> int:

@@ -7,7 +7,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, BinaryIO
@@ -19,7 +19,7 @@ from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.arrays import Stored
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.npy import check_size, read_header
-from lastlayer.scoring.readers.source import MAPPED, Column, refused, rows_within
+from lastlayer.scoring.readers.source import MAPPED, Column, refused, rows_within, without
 from lastlayer.scoring.text import clean
 
 DIRECTORY = 1 << 20  # bytes of a ZIP that list what it holds
@@ -67,14 +67,19 @@ class Npz:
     stored: Mapping[str, Stored]
     position: int = field(default=0, init=False)
     mapped: bool = field(default=False, init=False)
+    starts: Sequence[int] = field(default=(0,), init=False)
 
     @property
     def columns(self) -> Mapping[str, Column]:
         """Its arrays by name."""
         return {name: stored.column for name, stored in self.stored.items()}
 
-    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+    def read(self, widths: Mapping[str, int], limit: int, first: int = 0) -> Iterator[list[Array]]:
         """Blocks of rows of the arrays, side by side."""
+        blocks = self._read(widths, limit)
+        return without(first, blocks) if first else blocks
+
+    def _read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
         total = row = 0
         for name, width in widths.items():
             stored = self.stored[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -61,12 +61,27 @@ class Source(Protocol):
         """Whether its blocks are views of the file."""
         ...
 
-    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+    @property
+    def starts(self) -> Sequence[int] | None:
+        """Rows at which reading may begin without all that is before; None: at every row."""
+        ...
+
+    def read(self, widths: Mapping[str, int], limit: int, first: int = 0) -> Iterator[list[Array]]:
         """The columns named, as blocks of rows of at most about `limit` bytes, one row at least.
 
-        `widths` has, for each column, C for blocks (n, C) and 0 for blocks (n,).
+        `widths` has, for each column, C for blocks (n, C) and 0 for blocks (n,). Rows before
+        `first` are left out.
         """
         ...
+
+
+def without(first: int, blocks: Iterator[list[Array]]) -> Iterator[list[Array]]:
+    """The same blocks without the first rows."""
+    for block in blocks:
+        left = [column[first:] for column in block]
+        first = max(0, first - len(block[0]))
+        if len(left[0]):
+            yield left
 
 
 def rows_within(limit: int, row: int) -> int:

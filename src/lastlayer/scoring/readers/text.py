@@ -17,7 +17,7 @@ from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.columns import groups
 from lastlayer.scoring.readers.file import File
-from lastlayer.scoring.readers.source import Column, refused, rows_within
+from lastlayer.scoring.readers.source import COPIED, Column, refused, rows_within, without
 from lastlayer.scoring.text import clean
 
 TITLES = 64 << 20  # bytes of the longest header: a few million classes
@@ -36,9 +36,19 @@ class Csv:
     columns: Mapping[str, Column]
     position: int = field(default=0, init=False)
     mapped: bool = field(default=False, init=False)
+    starts: Sequence[int] = field(default=(0,), init=False)
 
-    def read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
+    def count(self, words: str) -> int:
+        """How many rows there are, by a pass over the first of the columns."""
+        name = self.names[self.parts[words][0]]
+        return sum(len(block) for (block,) in self.read({name: 0}, COPIED))
+
+    def read(self, widths: Mapping[str, int], limit: int, first: int = 0) -> Iterator[list[Array]]:
         """Blocks of rows of the columns, side by side."""
+        blocks = self._read(widths, limit)
+        return without(first, blocks) if first else blocks
+
+    def _read(self, widths: Mapping[str, int], limit: int) -> Iterator[list[Array]]:
         wanted = [number for name in widths for number in self.parts[name]]
         with ExitStack() as stack:
             handle = stack.enter_context(self.file.open())
