@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.coefficients import faults
-from lastlayer.kernels.jit import inner
+from lastlayer.kernels.effective import ANY, distance_and_slope, exp_and_slope, sloped
+from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.memory import (
     gather,
     gather_from,
@@ -39,22 +41,21 @@ from lastlayer.kernels.row import (
     ROWS,
     SHARE,
     TIES,
-    TOP,
     M,
 )
 from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
-from lastlayer.kernels.softcap import capped, capped_slope
-from lastlayer.kernels.vecmath import exp_scaled, times, unscale
+from lastlayer.kernels.softcap_row import about_rows, set_tops
+from lastlayer.kernels.vecmath import times, unscale
 
 MOST_CLASSES = 64
 TILE = ROWS  # rows of a group of the most lanes
 
-# working memory, in bytes: logits, results and coefficients, (classes, lanes) each; rows of halves
-# as numbers; where a row's numbers are in a group. A cache line lies between two of them:
+# working memory, in bytes: logits, results, coefficients and slopes of a soft-cap, (classes, lanes)
+# each; rows of halves as numbers; where a row's numbers are in a group. A cache line lies between two of them:
 # addresses with the same last 12 bits hinder each other.
 _GROUP = MOST_CLASSES * 64 + 64
-X, G, A, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP
-SCRATCH = 5 * _GROUP
+X, G, A, SLOPES, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP, 5 * _GROUP
+SCRATCH = 6 * _GROUP
 
 
 @inner
@@ -85,27 +86,51 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, halves: A
 
 
 @inner
-def sum_group(d: Any, x: Any, g: Any, count: Any, rate: Any, cap: Any, like: Any) -> None:
-    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`."""
+def sum_group(d: Any, x: Any, g: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              like: Any) -> None:  # fmt: skip
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`, dz/dx into `slopes`."""
     lanes = lane_count(like)
     m = load(x, 0, like)
     for j in range(1, count):
         m = maximum(load(x, j * lanes, like), m)  # passes a NaN over: the sum will have it
-    top = capped(m, cap)
+    store(d, M, m)
+    set_tops(d, m, cap)
+    about = about_rows(d, 0, rate, cap, like)
     total, ties, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
     for j in range(count):
         v = load(x, j * lanes, like)
-        e = exp_scaled(capped(v, cap) - top, rate)
+        e, slope = exp_and_slope(v, about, ANY)
         store(g, j * lanes, e)
+        _keep(slopes, j * lanes, slope)
         at_m = equal(v, m)
         total = where(at_m, total, total + e)
         ties = where(at_m, ties + one, ties)
-    store(d, M, m)
-    store(d, TOP, top)
     store(d, REST, total)
     store(d, TIES, ties)
     for r in range(lanes):
         d[REST + r] *= unscale(like)
+
+
+@by_dtype
+def _keep(slopes: Any, at: Any, slope: Any) -> Any:
+    def nothing(slopes: Any, at: Any, slope: Any) -> None:
+        pass
+
+    def kept(slopes: Any, at: Any, slope: Any) -> None:
+        store(slopes, at, slope)
+
+    return nothing if isinstance(slope, types.NoneType) else kept
+
+
+@by_dtype
+def _kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
+    def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
+        return None
+
+    def kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
+        return load(slopes, at, like)
+
+    return nothing if isinstance(cap, types.NoneType) else kept
 
 
 @inner
@@ -132,24 +157,24 @@ def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mi
 
 
 @inner
-def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any, cap: Any,
-                     like: Any) -> None:  # fmt: skip
+def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any, rate: Any,
+                     cap: Any, like: Any) -> None:  # fmt: skip
     """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
     lanes, zero = lane_count(like), fill(0.0, like)
-    m, top = load(d, M, like), load(d, TOP, like)
+    m, about = load(d, M, like), about_rows(d, 0, rate, cap, like)
     behind, below, above = zero, zero, zero
     if t is None and weights is None:  # the same for every class
         share, ties = fill(mix[1], like), load(d, TIES, like)
         for j in range(count):
             v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind + (top - capped(v, cap)))
+            behind = where(equal(v, m), behind, behind - distance_and_slope(v, about)[0])
         behind, above = behind * share, ties * share
         below = (fill(count, like) - ties) * share
     else:
         for j in range(count):
             v, c = load(x, j * lanes, like), load(a, j * lanes, like)
             at_m = equal(v, m)
-            distance = where(at_m, zero, top - capped(v, cap))
+            distance = where(at_m, zero, zero - distance_and_slope(v, about)[0])
             behind = where(equal(c, zero), behind, fma(c, distance, behind))
             below, above = where(at_m, below, below + c), where(at_m, above + c, above)
     store(d, BEHIND, behind)
@@ -158,8 +183,8 @@ def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, cou
 
 
 @inner
-def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any, mix: Any, cap: Any,
-               like: Any) -> None:  # fmt: skip
+def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
+               mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
     """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
     lanes, zero = lane_count(like), fill(0.0, like)
     counts = less(zero, load(d, COUNTS, like))
@@ -176,8 +201,7 @@ def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any,
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
-        if cap is not None:
-            r = r * capped_slope(load(x, k, like), cap)
+        r = sloped(r, _kept(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.effective import pick
 from lastlayer.kernels.group import (
     HALVES,
     PLACES,
+    SLOPES,
     A,
     G,
     X,
@@ -28,13 +30,13 @@ from lastlayer.kernels.row import (
     OWN,
     PICKED,
     SAMPLE,
+    SLOPE,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
 )
-from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
@@ -56,6 +58,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
+    slopes = pointer(scratch + SLOPES, like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     plan_turn(places, count, like)
     d[FAULTS] = 0.0
@@ -65,17 +68,18 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, count, rate, cap, like)
+        sum_group(d, logits, result, slopes, count, rate, cap, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
                               count, tile, halves, a, like)  # fmt: skip
-            sum_coefficients(d, logits, a, t, w, mix, count, cap, like)
+            sum_coefficients(d, logits, a, t, w, mix, count, rate, cap, like)
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
-                    d[PICKED + r] = capped(np.float64(logits[label * lanes + r]), cap)
+                    d[PICKED + r] = np.float64(logits[label * lanes + r])
+            pick(d, rate, cap, like)
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
@@ -83,13 +87,13 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         give(d, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, a, t, w, count, mix, cap, like)
+            give_group(d, logits, result, slopes, a, t, w, count, mix, cap, like)
             if indices != 0:
                 for r in range(tile):
                     if d[SAMPLE + r] > 0.0:
                         k = pointer(indices, _I64)[row + r] * lanes + r
                         if cap is not None:
-                            d[OWN + r] *= capped_slope(np.float64(logits[k]), cap)
+                            d[OWN + r] *= d[SLOPE + r]
                         result[k] = d[OWN + r]
             store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
                         count, tile, like)  # fmt: skip
@@ -113,7 +117,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, count, None, None, like)
+        sum_group(d, logits, result, None, count, None, None, like)
         finish_normaliser(d)
         if y is None:
             give(d, pointer(lse, like), row, tile)

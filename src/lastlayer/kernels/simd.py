@@ -157,6 +157,16 @@ def minus(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def negative(typingctx: Any, a: Any) -> Any:
+    """−a of floats. Of zero as well, unlike 0 − a, and so for nothing where a product follows."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fneg(args[0])
+
+    return a(a), codegen
+
+
+@intrinsic
 def where(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
     """Lane by lane, a where the mask is set and b elsewhere."""
 
@@ -225,6 +235,59 @@ def _reduction(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
 largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+
+
+@intrinsic
+def first_of(typingctx: Any, vector: Any) -> Any:
+    """The number in the first lane."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], _I32(0))
+
+    return vector.dtype(vector), codegen
+
+
+@intrinsic
+def all_of(typingctx: Any, mask: Any) -> Any:
+    """Whether a mask is set in every lane."""
+    whole = ir.IntType(mask.lanes)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("==", builder.bitcast(args[0], whole), whole(-1))
+
+    return types.boolean(mask), codegen
+
+
+@intrinsic
+def doubled(typingctx: Any, vector: Any) -> Any:
+    """A vector of float32 as two of float64: its lower half and its upper."""
+    half = vector_of(types.float64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        parts = []
+        for first in (0, half.lanes):
+            order = ir.Constant(
+                ir.VectorType(_I32, half.lanes), [first + i for i in range(half.lanes)]
+            )
+            part = builder.shuffle_vector(args[0], args[0], order)
+            parts.append(builder.fpext(part, context.get_value_type(half)))
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return types.UniTuple(half, 2)(vector), codegen
+
+
+@intrinsic
+def halved(typingctx: Any, low: Any, high: Any) -> Any:
+    """The reverse of `doubled`, rounded."""
+    result = vector_of(types.float32)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.FloatType(), low.lanes)
+        parts = [builder.fptrunc(part, kind) for part in args]
+        order = ir.Constant(ir.VectorType(_I32, result.lanes), list(range(result.lanes)))
+        return builder.shuffle_vector(*parts, order)
+
+    return result(low, high), codegen
 
 
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type

@@ -1,7 +1,6 @@
-"""exp, log1p and tanh without a branch, a call or a table, for float32 and float64.
+"""exp without a branch, a call or a table, of vectors and plain numbers of float32 and float64.
 
-exp takes vectors and plain numbers; loops over the others LLVM turns into vector instructions.
-Coefficients: `benchmarks/exp_polynomial.py`; log1p and tanh after fdlibm and Cephes.
+Coefficients: `benchmarks/exp_polynomial.py`.
 """
 
 from __future__ import annotations
@@ -48,6 +47,8 @@ _LN2_LOW_64 = 1.9082149292705877e-10
 _LOWEST_32, _LOWEST_64 = -131.0, -1000.0  # below it exp is that of it: nothing beside a maximum
 _Q0_32, _Q1_32 = 0.4999999342555351, 0.16666520336818613
 _Q2_32, _Q3_32, _Q4_32 = 0.04166839211997071, 0.008368750888529428, 0.001381447551951256
+_S0_32, _S1_32 = 0.49999229194055206, 0.16667113435392655  # of 4 terms
+_S2_32, _S3_32 = 0.041890443645344326, 0.008312701878940143
 _Q0_64, _Q1_64, _Q2_64 = 0.5000000000000011, 0.16666666666666413, 0.041666666666529684
 _Q3_64, _Q4_64, _Q5_64 = 0.008333333333493993, 0.001388888894376982, 0.00019841269507932404
 _Q6_64, _Q7_64 = 2.4801492941547744e-05, 2.7557584853603355e-06
@@ -172,6 +173,36 @@ def exp_scaled(d: Any, rate: Any) -> Any:
     return double_plain if plain else double
 
 
+@inner
+def exp2_scaled(high: Any, low: Any) -> Any:
+    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
+
+    Q of 4 terms is off by 1e-7, half of what `low` may be.
+    """
+    k = (high + low) + const(_MAGIC_32, high)
+    n = k - const(_MAGIC_32, high)
+    r = (high - n) + low
+    q = fma(lifted(_S3_32 * _LN2**5, r), r, lifted(_S2_32 * _LN2**4, r))
+    q = fma(fma(q, r, lifted(_S1_32 * _LN2**3, r)), r, lifted(_S0_32 * _LN2**2, r))
+    q = fma(q, r, lifted(_LN2, r))
+    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
+
+
+@inner
+def expm1_and_exp(d: Any) -> Any:
+    """exp(d) − 1 and exp(d) in float64 for d in [−750, 0]."""
+    k = fma(d, const(_LOG2E, d), const(_MAGIC_64, d))
+    n = k - const(_MAGIC_64, d)
+    r = fma(n, const(-_LN2_LOW_64, d), fma(n, const(-_LN2_HIGH_64, d), d))
+    q = fma(const(_Q9_64, d), r, const(_Q8_64, d))
+    q = fma(fma(q, r, const(_Q7_64, d)), r, const(_Q6_64, d))
+    q = fma(fma(q, r, const(_Q5_64, d)), r, const(_Q4_64, d))
+    q = fma(fma(q, r, const(_Q3_64, d)), r, const(_Q2_64, d))
+    q = fma(fma(q, r, const(_Q1_64, d)), r, const(_Q0_64, d))
+    t, power = fma(q * r, r, r), lifted_power(lifted(1.0, d), k, n) * const(2.0**-512, d)
+    return fma(t, power, power - const(1.0, d)), fma(t, power, power)
+
+
 @by_dtype
 def rate_of(temperature: Any, like: Any) -> Any:
     """What `exp_scaled` needs of the temperature, in the working precision; None for None."""
@@ -263,34 +294,3 @@ def unscale(typingctx: Any, like: Any) -> Any:
         return context.get_constant(types.float64, 2.0 ** -LIFT[like])
 
     return types.float64(like), codegen
-
-
-# --------------------------------------------------------------------------- log1p
-
-_SHIFT_64 = np.int64(52)
-_SQRT_HALF = np.int64(0x3FE6A09E00000000)
-_ONE_BITS = np.int64(0x3FF0000000000000)
-_MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
-_MAGIC_BITS = np.int64(0x4338000000000000)
-_L1, _L2, _L3, _L4 = 0.6666666666666735, 0.3999999999940942, 0.2857142874366239, 0.22222198432149784
-_L5, _L6, _L7 = 0.1818357216161805, 0.15313837699209373, 0.14798198605116586
-
-
-@inner
-def log1p(x: Any, inverse: Any) -> Any:
-    """log(1 + x) for finite x ≥ 0, in float64, with 1 / (1 + x), which callers have; NaN stays NaN.
-
-    u = 1 + x rounds, and c is what it lost: log(u) + c / u. For tiny x, u = 1 and c = x.
-    """
-    u = 1.0 + x
-    c = x - (u - 1.0) if x < 1.0 else 1.0 - (u - x)
-    shifted = bits(u) + (_ONE_BITS - _SQRT_HALF)
-    k = from_bits((shifted >> _SHIFT_64) - np.int64(1023) + _MAGIC_BITS) - _MAGIC_64
-    f = from_bits((shifted & _MANTISSA) + _SQRT_HALF) - 1.0  # in [√½ − 1, √2 − 1)
-    s = f / (2.0 + f)
-    z = s * s
-    w = z * z
-    poly = z * (_L1 + w * (_L3 + w * (_L5 + w * _L7))) + w * (_L2 + w * (_L4 + w * _L6))
-    half = 0.5 * f * f
-    tail = s * (half + poly) + (k * _LN2_LOW_64 + c * inverse)
-    return k * _LN2_HIGH_64 - ((half - tail) - f)

@@ -1,0 +1,194 @@
+"""Logits as the softmax sees them: exp((z − top) / T), z being x, or cap · tanh(x / cap).
+
+Two large z rounded to float32 would differ by more than is promised, so with a cap float32 has
+y = (z − top) / (T ln 2) as a sum of two numbers:
+
+    z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …).
+
+The first part is rounded as x − m of logits without a cap is. The second is at most 10 T, right to
+1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is far above
+30 T. The tanh of the others, of a few rows or logits, is computed in float64. Which it is depends
+on nothing but the logit and its row's maximum, and so then does the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
+from lastlayer.kernels.simd import (
+    all_of,
+    const,
+    doubled,
+    equal,
+    fma,
+    halved,
+    less,
+    maximum,
+    negative,
+    where,
+)
+from lastlayer.kernels.softcap import capped_and_slope
+from lastlayer.kernels.softcap_row import (
+    CAP,
+    LACKS,
+    RATE,
+    RATE_32,
+    SHARE,
+    UNIT,
+    about_rows,
+    series,
+)
+from lastlayer.kernels.vecmath import exp2_scaled, exp_scaled
+
+_LOWEST = -189.0  # 2^y of a lower y is that of it: nothing beside the 1 of a maximum
+
+# --------------------------------------------------------------------------- a vector of logits
+
+
+@inner
+def _near(v: Any, about: Any) -> Any:
+    """(y in two parts, dz/dx) of logits within reach."""
+    cap, high, low, _ = about
+    s, share = v * v, const(cap[SHARE], v)
+    first = fma(v, const(cap[RATE_32], v), high)
+    second = fma(v, fma(series(s, cap), s, const(cap[LACKS], v)), low)
+    t = fma(first + second, share, negative(high * share))
+    return first, second, fma(negative(t), t, const(1.0, v))
+
+
+@inner
+def _far(v: Any, about: Any) -> Any:
+    """The same of any finite logits, by way of float64."""
+    cap, high, low, _ = about
+    (v_a, v_b), (h_a, h_b), (l_a, l_b) = doubled(v), doubled(high), doubled(low)
+    z_a, slope_a = capped_and_slope(v_a, cap[CAP])
+    z_b, slope_b = capped_and_slope(v_b, cap[CAP])
+    y_a = fma(z_a, const(cap[RATE], z_a), h_a) + l_a
+    y_b = fma(z_b, const(cap[RATE], z_b), h_b) + l_b
+    first = halved(y_a, y_b)
+    f_a, f_b = doubled(first)
+    return first, halved(y_a - f_a, y_b - f_b), halved(slope_a, slope_b)
+
+
+@inner
+def _whichever(v: Any, about: Any) -> Any:
+    """The same of all logits; y is −inf, and the slope 1, for −inf."""
+    minus_inf = const(-np.inf, v)
+    masked = equal(v, minus_inf)
+    x = where(masked, const(0.0, v), v)
+    first, second, slope = _near(x, about)
+    within = less(x * x, about[3])
+    if not all_of(within):
+        one, two, steep = _far(x, about)
+        first, second = where(within, first, one), where(within, second, two)
+        slope = where(within, slope, steep)
+    first = where(masked, minus_inf, first)
+    lost = less(first, const(_LOWEST, v))
+    return first, where(lost, const(0.0, v), second), where(masked, const(1.0, v), slope)
+
+
+# Functions take `near`, None where all logits are known to be within reach.
+NEAR, ANY = None, 0
+
+
+@by_dtype
+def all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
+    """Whether the four vectors at x[at] may be taken as NEAR."""
+
+    def yes(x: Any, at: Any, about: Any, like: Any) -> Any:
+        return True
+
+    def compared(x: Any, at: Any, about: Any, like: Any) -> Any:
+        lanes = lane_count(like)
+        a, b = load(x, at, like), load(x, at + lanes, like)
+        c, d = load(x, at + 2 * lanes, like), load(x, at + 3 * lanes, like)
+        return all_of(less(maximum(maximum(a * a, b * b), maximum(c * c, d * d)), about[3]))
+
+    return compared if _in_two(about) else yes
+
+
+def _in_two(about: Any) -> bool:
+    return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
+
+
+@by_dtype
+def exp_and_slope(v: Any, about: Any, near: Any) -> Any:
+    """(`exp_scaled` of z − top, dz/dx) of a vector of logits; the slope None without a cap."""
+
+    def plain(v: Any, about: Any, near: Any) -> Any:
+        return exp_scaled(v - about[1], about[2]), None
+
+    def direct(v: Any, about: Any, near: Any) -> Any:
+        z, slope = capped_and_slope(v, about[0])
+        return exp_scaled(z - about[1], about[2]), slope
+
+    def within(v: Any, about: Any, near: Any) -> Any:
+        first, second, slope = _near(v, about)
+        return exp2_scaled(first, second), slope
+
+    def anywhere(v: Any, about: Any, near: Any) -> Any:
+        first, second, slope = _whichever(v, about)
+        return exp2_scaled(maximum(const(_LOWEST, v), first), second), slope
+
+    if _in_two(about):
+        return within if isinstance(near, types.NoneType) else anywhere
+    return plain if isinstance(about[0], types.NoneType) else direct
+
+
+@by_dtype
+def distance_and_slope(v: Any, about: Any) -> Any:
+    """(z − top, dz/dx) of a vector of logits; the slope None without a cap."""
+
+    def plain(v: Any, about: Any) -> Any:
+        return v - about[1], None
+
+    def direct(v: Any, about: Any) -> Any:
+        z, slope = capped_and_slope(v, about[0])
+        return z - about[1], slope
+
+    def in_two(v: Any, about: Any) -> Any:
+        first, second, slope = _whichever(v, about)
+        return (first + second) * const(about[0][UNIT], v), slope
+
+    if _in_two(about):
+        return in_two
+    return plain if isinstance(about[0], types.NoneType) else direct
+
+
+@by_dtype
+def sloped(g: Any, slope: Any) -> Any:
+    """The derivative by x from that by z."""
+
+    def same(g: Any, slope: Any) -> Any:
+        return g
+
+    def times_slope(g: Any, slope: Any) -> Any:
+        return g * slope
+
+    return same if isinstance(slope, types.NoneType) else times_slope
+
+
+@by_dtype
+def pick(d: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """Of the labels' logits at PICKED, what they are behind the cap, and the SLOPE there."""
+
+    def same(d: Any, rate: Any, cap: Any, like: Any) -> None:
+        pass
+
+    def each(d: Any, rate: Any, cap: Any, like: Any) -> None:
+        for r in range(0, ROWS, lane_count(like)):
+            v, about = load(d, PICKED + r, like), about_rows(d, r, rate, cap, like)
+            gap, slope = distance_and_slope(v, about)
+            at_top = equal(v, load(d, M + r, like))
+            store(d, PICKED + r, where(at_top, const(0.0, v), gap))
+            store(d, SLOPE + r, slope)
+        for r in range(ROWS):
+            d[PICKED + r] += d[TOP + r]
+
+    return same if isinstance(cap, types.NoneType) else each

@@ -1,0 +1,160 @@
+"""What a soft-cap comes to for a call and for a row, before its logits are looked at.
+
+What a kernel is given for a cap is None, the cap itself for arithmetic in float64, or for float32
+a tuple of `constants`; `effective.py` tells what for.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.memory import as_like, lane_count, load, store
+from lastlayer.kernels.row import HIGH, LIMIT, LOW, ROWS, TOP, M
+from lastlayer.kernels.simd import (
+    all_of,
+    bits,
+    const,
+    fill,
+    first_of,
+    fma,
+    from_bits,
+    less,
+    negative,
+    where,
+)
+from lastlayer.kernels.softcap import capped_and_slope
+
+_F64 = np.float64(0)
+_BEYOND = 130.0  # (top − z) / T at which exp is nothing beside the 1 of a maximum
+
+# H_1 … H_6: tanh is off by at most 1.6e-8 up to 0.96; `benchmarks/tanh_polynomial.py`
+_H = (-0.33332941842080416, 0.1332633634681825, -0.053514680112843105, 0.02042551019859279,
+      -0.006348238515005358, 0.0010981238385907109)  # fmt: skip
+_FARTHEST = 0.96
+
+# What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
+# lacks; the reciprocal; 1 / (CAP · RATE), REACH, T; then RATE · h as a polynomial in x².
+CAP, RATE, RATE_32, LACKS, UNIT, SHARE, REACH, T, SERIES = range(9)
+
+
+def constants(cap: float, temperature: float) -> tuple[float, ...]:
+    """What kernels in float32 need of a soft-cap and a temperature."""
+    rate = 1.0 / (temperature * math.log(2.0))
+    rate_32 = float(np.float32(rate))
+    reach = min(_FARTHEST * cap, math.cbrt(30.0 * temperature * cap * cap))
+    series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(_H, 1)]
+    for k, c in enumerate(series, 1):
+        small = abs(c) < 1e-37  # not to be held as a normal number
+        if abs(c) > 1e37 or (small and abs(c) * reach ** (2 * k + 1) > 1e-8):
+            reach = 0.0  # no logit is within it
+        if reach == 0.0 or small:
+            series[k - 1] = 0.0
+    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, 1.0 / (cap * rate), reach,
+            temperature, *series)  # fmt: skip
+
+
+@inner
+def series(s: Any, cap: Any) -> Any:
+    """RATE · h of s = x², without a factor of s."""
+    q = fma(const(cap[SERIES + 5], s), s, const(cap[SERIES + 4], s))
+    q = fma(fma(q, s, const(cap[SERIES + 3], s)), s, const(cap[SERIES + 2], s))
+    return fma(fma(q, s, const(cap[SERIES + 1], s)), s, const(cap[SERIES], s))
+
+
+# --------------------------------------------------------------------------- a row's maximum
+
+
+@inner
+def _top_in_two(m: Any, cap: Any) -> Any:
+    """cap · tanh(m / cap) of vectors of float64; RATE times it as minus two parts, of which the
+    first is a float32; and the square of how far out a logit of the row may be.
+    """  # fmt: skip
+    s, reach, zero = m * m, const(cap[REACH], m), const(0.0, m)
+    y = m * fma(series(s, cap), s, const(cap[RATE], m))
+    top = y * const(cap[UNIT], m)
+    within = less(s, reach * reach)
+    if not all_of(within):
+        top = where(within, top, capped_and_slope(m, cap[CAP])[0])
+        y = top * const(cap[RATE], m)
+    high = from_bits(bits(y) & const(-1 << 29, bits(y)))
+    limit = const(_BEYOND * cap[T], m) - top
+    limit = where(less(limit, reach), limit, reach)
+    limit = where(less(zero, limit), limit, zero)
+    return top, negative(high), high - y, limit * limit
+
+
+@by_dtype
+def set_top(d: Any, r: Any, m: Any, cap: Any) -> Any:
+    """What m, the largest logit of row r, comes to behind the cap."""
+
+    def same(d: Any, r: Any, m: Any, cap: Any) -> None:
+        d[TOP + r] = m
+
+    def direct(d: Any, r: Any, m: Any, cap: Any) -> None:
+        d[TOP + r] = capped_and_slope(m, cap)[0]
+
+    def in_two(d: Any, r: Any, m: Any, cap: Any) -> None:
+        top, high, low, limit = _top_in_two(fill(m, _F64), cap)
+        d[TOP + r], d[LIMIT + r] = first_of(top), first_of(limit)
+        d[HIGH + r], d[LOW + r] = first_of(high), first_of(low)
+
+    if isinstance(cap, types.NoneType):
+        return same
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+@by_dtype
+def set_tops(d: Any, m: Any, cap: Any) -> Any:
+    """The same of rows whose largest logits are a vector m, which is also at M."""
+
+    def same(d: Any, m: Any, cap: Any) -> None:
+        store(d, TOP, m)
+
+    def direct(d: Any, m: Any, cap: Any) -> None:
+        store(d, TOP, capped_and_slope(m, cap)[0])
+
+    def in_two(d: Any, m: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            top, high, low, limit = _top_in_two(load(d, M + r, _F64), cap)
+            store(d, TOP + r, top)
+            store(d, HIGH + r, high)
+            store(d, LOW + r, low)
+            store(d, LIMIT + r, limit)
+
+    if isinstance(cap, types.NoneType):
+        return same
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+# What the logits of a vector are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT).
+
+
+@by_dtype
+def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """That of row r, for a vector of its logits."""
+
+    def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, fill(as_like(d[TOP + r], like), like), rate
+
+    def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, fill(d[HIGH + r], like), fill(d[LOW + r], like), fill(d[LIMIT + r], like)
+
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+@by_dtype
+def about_rows(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """That of row r and those after it, one a lane."""
+
+    def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, load(d, TOP + r, like), rate
+
+    def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like)
+
+    return in_two if isinstance(cap, types.BaseTuple) else direct
