@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.effective import ANY, NEAR, all_near, exp_and_slope, sloped
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, sloped
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.memory import (
     address_at,
@@ -24,7 +24,18 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import equal, fill, largest_of, maximum, total_of, where
+from lastlayer.kernels.simd import (
+    const,
+    equal,
+    fill,
+    fold_largest,
+    fold_sum,
+    four,
+    largest_of,
+    maximum,
+    total_of,
+    where,
+)
 from lastlayer.kernels.vecmath import times
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over
@@ -45,86 +56,76 @@ def ask(x: Any, at: Any, lanes: Any) -> None:
 
 
 @inner
+def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
+    """Whether the four vectors at x[at] may be taken as NEAR; a NaN may, it stays one."""
+    v = load(x, at, four(like))
+    return all_within(v * v, about)
+
+
+@inner
 def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
     """The largest of x[at : at + n]. A NaN is passed over: the sum will have it."""
     lanes, end, j = lane_count(like), at + n, at
-    a = fill(-np.inf, like)
-    b, c, d = a, a, a
+    a, m = fill(-np.inf, like), fill(-np.inf, four(like))
     while j + 4 * lanes <= end:
-        a = maximum(load(x, j, like), a)
-        b = maximum(load(x, j + lanes, like), b)
-        c = maximum(load(x, j + 2 * lanes, like), c)
-        d = maximum(load(x, j + 3 * lanes, like), d)
+        m = maximum(load(x, j, m), m)
         j += 4 * lanes
     while j < end:
         a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
         j += lanes
-    return largest_of(maximum(maximum(a, b), maximum(c, d)))
+    return largest_of(maximum(a, fold_largest(m)))
 
 
 @inner
 def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
     """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum."""
     lanes, end, j = lane_count(like), at + n, at
-    a = fill(0.0, like)
-    b, c, d = a, a, a
+    a, s = fill(0.0, like), four(like)
     while j < end:
-        if j + 4 * lanes <= end and all_near(x, j, about, like):
+        if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask(x, j, lanes)
-            a = a + exp_and_slope(load(x, j, like), about, NEAR)[0]
-            b = b + exp_and_slope(load(x, j + lanes, like), about, NEAR)[0]
-            c = c + exp_and_slope(load(x, j + 2 * lanes, like), about, NEAR)[0]
-            d = d + exp_and_slope(load(x, j + 3 * lanes, like), about, NEAR)[0]
+            s = s + effect(load(x, j, s), about, NEAR)[0]
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
-            a = a + exp_and_slope(v, about, ANY)[0]
+            a = a + effect(v, about, ANY)[0]
             j += lanes
-    return total_of((a + b) + (c + d))
+    return total_of(a + fold_sum(s))
 
 
 @inner
 def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
     lanes, end, j = lane_count(like), at + n, at
-    most, one = fill(m, like), fill(1.0, like)
-    a = fill(0.0, like)
-    b, c, d, ties = a, a, a, a
+    a, s = fill(0.0, like), four(like)
+    ties, several = a, s
     while j < end:
-        if j + 4 * lanes <= end and all_near(x, j, about, like):
+        if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask(x, j, lanes)
-            v, w = load(x, j, like), load(x, j + lanes, like)
-            at_v, at_w = equal(v, most), equal(w, most)
-            a = where(at_v, a, a + exp_and_slope(v, about, NEAR)[0])
-            b = where(at_w, b, b + exp_and_slope(w, about, NEAR)[0])
-            ties = where(at_v, ties + one, ties)
-            ties = where(at_w, ties + one, ties)
-            v, w = load(x, j + 2 * lanes, like), load(x, j + 3 * lanes, like)
-            at_v, at_w = equal(v, most), equal(w, most)
-            c = where(at_v, c, c + exp_and_slope(v, about, NEAR)[0])
-            d = where(at_w, d, d + exp_and_slope(w, about, NEAR)[0])
-            ties = where(at_v, ties + one, ties)
-            ties = where(at_w, ties + one, ties)
+            v = load(x, j, s)
+            at_m = equal(v, fill(m, s))
+            s = where(at_m, s, s + effect(v, about, NEAR)[0])
+            several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         else:
-            v = load_up_to(x, j, end - j, -np.inf, like)
-            at_v = equal(v, most)
-            a = where(at_v, a, a + exp_and_slope(v, about, ANY)[0])
-            ties = where(at_v, ties + one, ties)
+            w = load_up_to(x, j, end - j, -np.inf, like)
+            at_w = equal(w, fill(m, like))
+            a = where(at_w, a, a + effect(w, about, ANY)[0])
+            ties = where(at_w, ties + fill(1.0, like), ties)
             j += lanes
-    return total_of((a + b) + (c + d)), total_of(ties)
+    return total_of(a + fold_sum(s)), total_of(ties + fold_sum(several))
 
 
 # --------------------------------------------------------------------------- results
 
-# What becomes of a vector v of logits, n of whose lanes are left. Each takes what it needs of the
-# row as a tuple; `near` as in effective.py.
+# What becomes of a vector v of logits, n of whose lanes are left, None for enough. Each takes what
+# it needs of the row; `near` as in effective.py.
 
 
 @inner
 def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
-    e, slope = exp_and_slope(v, about, near)
+    e, _, slope = effect(v, about, near)
     return sloped(times(e, fill(row, like)), slope)
 
 
@@ -132,7 +133,7 @@ def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
 def minus_coefficients(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) − share · a_j, `alone` at a single maximum; times dz_j/dx_j."""
     m, factor, share, single, alone, t, t_at, weights, block, mix = row
-    e, slope = exp_and_slope(v, about, near)
+    e, _, slope = effect(v, about, near)
     a = coefficients(t, t_at + j, weights, block + j, n, mix, like)
     plain = times(e, fill(factor, like)) - fill(share, like) * a
     if single:
@@ -143,7 +144,7 @@ def minus_coefficients(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, 
 @inner
 def logarithm(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """(x_j − m) − log S."""
-    return (v - about[1]) - fill(row, like)
+    return (v - const(about[1], v)) - fill(row, like)
 
 
 @inner
@@ -153,8 +154,8 @@ def nothing(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) 
 
 
 @inner
-def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any, spare: Any,
-          g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
+def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any,
+          spare: Any, g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
     """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
     lanes = lane_count(like)
     r = value(load_up_to(x, at + j, n, 0.0, like), j, n, about, row, ANY, like)
@@ -171,8 +172,8 @@ def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, lab
 
 
 @inner
-def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, spare: Any, g: Any,
-         to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
+         spare: Any, g: Any, to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
     """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
     lanes, j = lane_count(like), 0
     if past_cache:  # up to where a vector is aligned
@@ -183,26 +184,13 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
             _emit(value, about, row, x, at, 0, j, label, own, spare, g, to, False, like)
     while j < n:
         apart = not j <= label < j + 4 * lanes
-        if j + 4 * lanes <= n and apart and all_near(x, at + j, about, like):
-            left = n - j
-            a = value(load(x, at + j, like), j, left, about, row, NEAR, like)
-            k = j + lanes
-            b = value(load(x, at + k, like), k, left - lanes, about, row, NEAR, like)
-            k += lanes
-            c = value(load(x, at + k, like), k, left - 2 * lanes, about, row, NEAR, like)
-            k += lanes
-            d = value(load(x, at + k, like), k, left - 3 * lanes, about, row, NEAR, like)
-            k = to + j
+        if j + 4 * lanes <= n and apart and _all_near(x, at + j, about, like):
+            v = load(x, at + j, four(like))
+            r = value(v, j, None, about, row, NEAR, v)
             if past_cache:
-                stream(g, k, a)
-                stream(g, k + lanes, b)
-                stream(g, k + 2 * lanes, c)
-                stream(g, k + 3 * lanes, d)
+                stream(g, to + j, r)
             else:
-                store(g, k, a)
-                store(g, k + lanes, b)
-                store(g, k + 2 * lanes, c)
-                store(g, k + 3 * lanes, d)
+                store(g, to + j, r)
             j += 4 * lanes
         else:
             _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)

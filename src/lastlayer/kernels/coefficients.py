@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.contract import LARGEST
-from lastlayer.kernels.effective import distance_and_slope
+from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
 from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
@@ -21,11 +21,18 @@ PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 
 # The lanes beyond are masked here, not in what is computed from it: LLVM 22 would make one masked
 # multiply-add of `where(mask, fma(load_first(...), ...), 0)` and load what load_first leaves alone.
-@inner
+@by_dtype
 def _share(n: Any, mix: Any, like: Any) -> Any:
     """What smoothing gives each of the n classes that are left, 0 in the lanes beyond."""
-    share = fill(mix[1], like)
-    return share if n >= lane_count(like) else where(first_lanes(n, like), share, fill(0.0, like))
+
+    def whole(n: Any, mix: Any, like: Any) -> Any:
+        return fill(mix[1], like)
+
+    def any_count(n: Any, mix: Any, like: Any) -> Any:
+        share, zero = fill(mix[1], like), fill(0.0, like)
+        return share if n >= lane_count(like) else where(first_lanes(n, like), share, zero)
+
+    return whole if isinstance(n, types.NoneType) else any_count
 
 
 @by_dtype
@@ -56,7 +63,7 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
     """a_j = w_j ((1 − ε) t_j + ε / C) of the vector at t[at], weights[block].
 
     mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
-    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
+    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left; None for enough.
     """
     return _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
 
@@ -85,12 +92,12 @@ def block_distance(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> An
     a, b, j = zero, zero, 0
     while j + 2 * lanes <= n:
         v, w = load(x, at + j, like), load(x, at + j + lanes, like)
-        a = where(equal(v, most), a, a - distance_and_slope(v, about)[0])
-        b = where(equal(w, most), b, b - distance_and_slope(w, about)[0])
+        a = where(equal(v, most), a, a - effect(v, about, ANY)[1])
+        b = where(equal(w, most), b, b - effect(w, about, ANY)[1])
         j += 2 * lanes
     while j < n:
         v = load_up_to(x, at + j, n - j, m, like)
-        a = where(equal(v, most), a, a - distance_and_slope(v, about)[0])
+        a = where(equal(v, most), a, a - effect(v, about, ANY)[1])
         j += lanes
     return total_of(a + b)
 
@@ -107,7 +114,7 @@ def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any,
         a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
         at_m = equal(v, most)
         nothing = equal(a, zero)
-        distance = where(at_m, zero, zero - distance_and_slope(v, about)[0])
+        distance = where(at_m, zero, zero - effect(v, about, ANY)[1])
         behind = where(nothing, behind, fma(a, distance, behind))
         below = where(at_m, below, below + a)
         above = where(at_m, above + a, above)

@@ -27,6 +27,7 @@ from lastlayer.kernels.simd import (
     doubled,
     equal,
     fma,
+    fold_largest,
     halved,
     less,
     maximum,
@@ -54,7 +55,7 @@ _LOWEST = -189.0  # 2^y of a lower y is that of it: nothing beside the 1 of a ma
 @inner
 def _near(v: Any, about: Any) -> Any:
     """(y in two parts, dz/dx) of logits within reach."""
-    cap, high, low, _ = about
+    cap, high, low = about[0], const(about[1], v), const(about[2], v)
     s, share = v * v, const(cap[SHARE], v)
     first = fma(v, const(cap[RATE_32], v), high)
     second = fma(v, fma(series(s, cap), s, const(cap[LACKS], v)), low)
@@ -65,7 +66,7 @@ def _near(v: Any, about: Any) -> Any:
 @inner
 def _far(v: Any, about: Any) -> Any:
     """The same of any finite logits, by way of float64."""
-    cap, high, low, _ = about
+    cap, high, low = about[0], const(about[1], v), const(about[2], v)
     (v_a, v_b), (h_a, h_b), (l_a, l_b) = doubled(v), doubled(high), doubled(low)
     z_a, slope_a = capped_and_slope(v_a, cap[CAP])
     z_b, slope_b = capped_and_slope(v_b, cap[CAP])
@@ -83,7 +84,8 @@ def _whichever(v: Any, about: Any) -> Any:
     masked = equal(v, minus_inf)
     x = where(masked, const(0.0, v), v)
     first, second, slope = _near(x, about)
-    within = less(x * x, about[3])
+    # what is masked is within any limit, also within that of a row that is none
+    within = less(where(masked, const(-1.0, v), x * x), const(about[3], v))
     if not all_of(within):
         one, two, steep = _far(x, about)
         first, second = where(within, first, one), where(within, second, two)
@@ -98,17 +100,28 @@ NEAR, ANY = None, 0
 
 
 @by_dtype
-def all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
-    """Whether the four vectors at x[at] may be taken as NEAR."""
+def largest_square(v: Any, squares: Any, cap: Any) -> Any:
+    """The larger of v² and the squares before, for `all_within`. A NaN is passed over."""
 
-    def yes(x: Any, at: Any, about: Any, like: Any) -> Any:
+    def unasked(v: Any, squares: Any, cap: Any) -> Any:
+        return squares
+
+    def larger(v: Any, squares: Any, cap: Any) -> Any:
+        return maximum(v * v, squares)
+
+    return larger if isinstance(cap, types.BaseTuple) else unasked
+
+
+@by_dtype
+def all_within(squares: Any, about: Any) -> Any:
+    """Whether logits of at most these squares may be taken as NEAR."""
+
+    def yes(squares: Any, about: Any) -> Any:
         return True
 
-    def compared(x: Any, at: Any, about: Any, like: Any) -> Any:
-        lanes = lane_count(like)
-        a, b = load(x, at, like), load(x, at + lanes, like)
-        c, d = load(x, at + 2 * lanes, like), load(x, at + 3 * lanes, like)
-        return all_of(less(maximum(maximum(a * a, b * b), maximum(c * c, d * d)), about[3]))
+    def compared(squares: Any, about: Any) -> Any:
+        most = fold_largest(squares)
+        return all_of(less(most, const(about[3], most)))
 
     return compared if _in_two(about) else yes
 
@@ -118,46 +131,29 @@ def _in_two(about: Any) -> bool:
 
 
 @by_dtype
-def exp_and_slope(v: Any, about: Any, near: Any) -> Any:
-    """(`exp_scaled` of z − top, dz/dx) of a vector of logits; the slope None without a cap."""
+def effect(v: Any, about: Any, near: Any) -> Any:
+    """(`exp_scaled` of z − top, z − top, dz/dx) of logits; the last is None without a cap."""
 
     def plain(v: Any, about: Any, near: Any) -> Any:
-        return exp_scaled(v - about[1], about[2]), None
+        gap = v - const(about[1], v)
+        return exp_scaled(gap, about[2]), gap, None
 
     def direct(v: Any, about: Any, near: Any) -> Any:
         z, slope = capped_and_slope(v, about[0])
-        return exp_scaled(z - about[1], about[2]), slope
+        gap = z - const(about[1], v)
+        return exp_scaled(gap, about[2]), gap, slope
 
     def within(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _near(v, about)
-        return exp2_scaled(first, second), slope
+        return exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
 
     def anywhere(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _whichever(v, about)
-        return exp2_scaled(maximum(const(_LOWEST, v), first), second), slope
+        e = exp2_scaled(maximum(const(_LOWEST, v), first), second)
+        return e, (first + second) * const(about[0][UNIT], v), slope
 
     if _in_two(about):
         return within if isinstance(near, types.NoneType) else anywhere
-    return plain if isinstance(about[0], types.NoneType) else direct
-
-
-@by_dtype
-def distance_and_slope(v: Any, about: Any) -> Any:
-    """(z − top, dz/dx) of a vector of logits; the slope None without a cap."""
-
-    def plain(v: Any, about: Any) -> Any:
-        return v - about[1], None
-
-    def direct(v: Any, about: Any) -> Any:
-        z, slope = capped_and_slope(v, about[0])
-        return z - about[1], slope
-
-    def in_two(v: Any, about: Any) -> Any:
-        first, second, slope = _whichever(v, about)
-        return (first + second) * const(about[0][UNIT], v), slope
-
-    if _in_two(about):
-        return in_two
     return plain if isinstance(about[0], types.NoneType) else direct
 
 
@@ -184,9 +180,8 @@ def pick(d: Any, rate: Any, cap: Any, like: Any) -> Any:
     def each(d: Any, rate: Any, cap: Any, like: Any) -> None:
         for r in range(0, ROWS, lane_count(like)):
             v, about = load(d, PICKED + r, like), about_rows(d, r, rate, cap, like)
-            gap, slope = distance_and_slope(v, about)
-            at_top = equal(v, load(d, M + r, like))
-            store(d, PICKED + r, where(at_top, const(0.0, v), gap))
+            _, gap, slope = effect(v, about, ANY)
+            store(d, PICKED + r, where(equal(v, load(d, M + r, like)), const(0.0, v), gap))
             store(d, SLOPE + r, slope)
         for r in range(ROWS):
             d[PICKED + r] += d[TOP + r]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.effective import pick
 from lastlayer.kernels.group import (
+    GAPS,
     HALVES,
     PLACES,
     SLOPES,
@@ -18,7 +18,9 @@ from lastlayer.kernels.group import (
     load_coefficients,
     load_group,
     normalise_group,
+    pick_label,
     plan_turn,
+    pointer_if,
     store_group,
     sum_coefficients,
     sum_group,
@@ -28,9 +30,7 @@ from lastlayer.kernels.memory import lane_count, pointer
 from lastlayer.kernels.row import (
     FAULTS,
     OWN,
-    PICKED,
     SAMPLE,
-    SLOPE,
     describe,
     finish_coefficients,
     finish_index,
@@ -58,7 +58,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
-    slopes = pointer(scratch + SLOPES, like)
+    gaps = pointer_if(cap, cap, scratch + GAPS, like)
+    slopes = pointer_if(cap, g, scratch + SLOPES, like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     plan_turn(places, count, like)
     d[FAULTS] = 0.0
@@ -68,18 +69,17 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, slopes, count, rate, cap, like)
+        sum_group(d, logits, result, gaps, slopes, count, rate, cap, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
                               count, tile, halves, a, like)  # fmt: skip
-            sum_coefficients(d, logits, a, t, w, mix, count, rate, cap, like)
+            sum_coefficients(d, logits, gaps, a, t, w, mix, count, cap, like)
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
-                    d[PICKED + r] = np.float64(logits[label * lanes + r])
-            pick(d, rate, cap, like)
+                    pick_label(d, r, logits, gaps, label * lanes + r, cap)
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
@@ -93,7 +93,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                     if d[SAMPLE + r] > 0.0:
                         k = pointer(indices, _I64)[row + r] * lanes + r
                         if cap is not None:
-                            d[OWN + r] *= d[SLOPE + r]
+                            d[OWN + r] *= np.float64(slopes[k])
                         result[k] = d[OWN + r]
             store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
                         count, tile, like)  # fmt: skip
@@ -117,7 +117,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, None, count, None, None, like)
+        sum_group(d, logits, result, None, None, count, None, None, like)
         finish_normaliser(d)
         if y is None:
             give(d, pointer(lse, like), row, tile)

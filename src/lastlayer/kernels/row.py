@@ -112,7 +112,7 @@ def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: A
              ignore: Any) -> None:  # fmt: skip
     """The weights of a tile's rows and labels; rows beyond the tile are left out."""
     for r in range(ROWS):
-        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r], d[COUNTS + r] = 0.0, 1.0, 0.0, 0.0
+        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r], d[COUNTS + r] = 0.0, 1.0, -np.inf, 0.0
     for r in range(tile):
         d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore)
         d[COUNTS + r] = 1.0 if d[SAMPLE + r] > 0.0 else 0.0

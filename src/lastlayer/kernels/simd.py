@@ -52,14 +52,14 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, vector, ir.VectorType(_LLVM[vector.dtype], vector.lanes))
 
 
-def lanes_of(dtype: Any) -> int:
-    """How many numbers of a floating dtype (float32 or float64) a vector has."""
-    return BYTES * 8 // int(dtype.bitwidth)
+def lanes_of(kind: Any) -> int:
+    """How many numbers of a floating dtype (float32 or float64) a vector has; of one, its own."""
+    return kind.lanes if isinstance(kind, Vector) else BYTES * 8 // int(kind.bitwidth)
 
 
-def vector_of(dtype: Any) -> Vector:
-    """The vector type of a floating dtype."""
-    return Vector(dtype, lanes_of(dtype))
+def vector_of(kind: Any) -> Vector:
+    """The vector type of a floating dtype; of a vector, its own."""
+    return kind if isinstance(kind, Vector) else Vector(kind, lanes_of(kind))
 
 
 def element_of(kind: Any) -> Any:
@@ -106,7 +106,7 @@ def features(context: Any) -> str:
 @intrinsic
 def fill(typingctx: Any, value: Any, like: Any) -> Any:
     """A vector of the precision of the float `like`, `value` in every lane."""
-    result = vector_of(element_of(like))
+    result = vector_of(like)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number = context.cast(builder, args[0], value, result.dtype)
@@ -116,10 +116,26 @@ def fill(typingctx: Any, value: Any, like: Any) -> Any:
 
 
 @intrinsic
+def four(typingctx: Any, like: Any) -> Any:
+    """Four vectors of the precision of the float `like` as one, of zeros.
+
+    What is done with it is done with the four by turns, and none waits for another.
+    """
+    result = Vector(like, 4 * lanes_of(like))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(result), [0.0] * result.lanes)
+
+    return result(like), codegen
+
+
+@intrinsic
 def const(typingctx: Any, value: Any, like: Any) -> Any:
     """`value` in the type of `like`, a float or a vector of floats or integers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if value == like:
+            return args[0]
         number = context.cast(builder, args[0], value, element_of(like))
         return spread(builder, number, like.lanes) if isinstance(like, Vector) else number
 
@@ -215,26 +231,54 @@ def from_bits(typingctx: Any, n: Any) -> Any:
     return result(n), codegen
 
 
-def _reduction(combine: Callable[..., Any]) -> Callable[..., Any]:
+def part(builder: Any, value: Any, first: int, lanes: int) -> Any:
+    """LLVM code: `lanes` lanes of a vector from the given one on."""
+    order = ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
+    return builder.shuffle_vector(value, value, order)
+
+
+def joined(builder: Any, parts: list[Any]) -> Any:
+    """LLVM code: vectors of one type, as many as a power of two, as one."""
+    while len(parts) > 1:
+        order = ir.Constant(ir.VectorType(_I32, 2 * parts[0].type.count),
+                            list(range(2 * parts[0].type.count)))  # fmt: skip
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [builder.shuffle_vector(a, b, order) for a, b in pairs]
+    return parts[0]
+
+
+def _reduction(combine: Callable[..., Any], whole: bool) -> Callable[..., Any]:
+    """Half of the lanes with the other half, until one is left, or as many as a vector has."""
+
     @intrinsic
     def reduce(typingctx: Any, vector: Any) -> Any:
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            (value,), half = args, vector.lanes // 2
-            empty = ir.Constant(value.type, ir.Undefined)
-            while half:
-                order = [lane + half if lane < half else 0 for lane in range(vector.lanes)]
-                places = ir.Constant(ir.VectorType(_I32, vector.lanes), order)
-                value = combine(builder, value, builder.shuffle_vector(value, empty, places))
-                half //= 2
-            return builder.extract_element(value, _I32(0))
+        least = 1 if whole else lanes_of(vector.dtype)
+        result = vector.dtype if whole else vector_of(vector.dtype)
 
-        return vector.dtype(vector), codegen
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            (value,), lanes = args, vector.lanes
+            while lanes > least:
+                lanes //= 2
+                value = combine(
+                    builder, part(builder, value, 0, lanes), part(builder, value, lanes, lanes)
+                )
+            return builder.extract_element(value, _I32(0)) if whole else value
+
+        return result(vector), codegen
 
     return reduce  # type: ignore[no-any-return]
 
 
-total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
-largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+def _sum(builder: Any, a: Any, b: Any) -> Any:
+    return builder.fadd(a, b)
+
+
+def _largest(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+total_of, largest_of = _reduction(_sum, True), _reduction(_largest, True)
+fold_sum, fold_largest = _reduction(_sum, False), _reduction(_largest, False)
 
 
 @intrinsic
@@ -264,14 +308,9 @@ def doubled(typingctx: Any, vector: Any) -> Any:
     half = vector_of(types.float64)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        parts = []
-        for first in (0, half.lanes):
-            order = ir.Constant(
-                ir.VectorType(_I32, half.lanes), [first + i for i in range(half.lanes)]
-            )
-            part = builder.shuffle_vector(args[0], args[0], order)
-            parts.append(builder.fpext(part, context.get_value_type(half)))
-        return context.make_tuple(builder, sig.return_type, parts)
+        wide = context.get_value_type(half)
+        parts = [part(builder, args[0], at, half.lanes) for at in (0, half.lanes)]
+        return context.make_tuple(builder, sig.return_type, [builder.fpext(p, wide) for p in parts])
 
     return types.UniTuple(half, 2)(vector), codegen
 
@@ -279,15 +318,12 @@ def doubled(typingctx: Any, vector: Any) -> Any:
 @intrinsic
 def halved(typingctx: Any, low: Any, high: Any) -> Any:
     """The reverse of `doubled`, rounded."""
-    result = vector_of(types.float32)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.VectorType(ir.FloatType(), low.lanes)
-        parts = [builder.fptrunc(part, kind) for part in args]
-        order = ir.Constant(ir.VectorType(_I32, result.lanes), list(range(result.lanes)))
-        return builder.shuffle_vector(*parts, order)
+        narrow = ir.VectorType(ir.FloatType(), low.lanes)
+        return joined(builder, [builder.fptrunc(a, narrow) for a in args])
 
-    return result(low, high), codegen
+    return vector_of(types.float32)(low, high), codegen
 
 
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type

@@ -131,7 +131,7 @@ def set_tops(d: Any, m: Any, cap: Any) -> Any:
     return in_two if isinstance(cap, types.BaseTuple) else direct
 
 
-# What the logits of a vector are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT).
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT).
 
 
 @by_dtype
@@ -139,10 +139,12 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
     """That of row r, for a vector of its logits."""
 
     def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
-        return cap, fill(as_like(d[TOP + r], like), like), rate
+        return cap, as_like(d[TOP + r], like), rate
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
-        return cap, fill(d[HIGH + r], like), fill(d[LOW + r], like), fill(d[LIMIT + r], like)
+        return (
+            cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like), as_like(d[LIMIT + r], like)
+        )  # fmt: skip
 
     return in_two if isinstance(cap, types.BaseTuple) else direct
 

@@ -24,9 +24,11 @@ from lastlayer.kernels.simd import (
     fma,
     from_bits,
     greater,
+    joined,
     less,
     maximum,
     minus,
+    part,
     spread,
     where,
 )
@@ -62,7 +64,7 @@ LIFT = {types.float32: 64, types.float64: 512}
 
 def _has_power(context: Any, kind: Any) -> bool:
     """Whether one instruction multiplies by 2^n."""
-    whole = isinstance(kind, Vector) and kind.lanes * kind.dtype.bitwidth == 512
+    whole = isinstance(kind, Vector) and kind.lanes * kind.dtype.bitwidth % 512 == 0
     return whole and "+avx512f" in features(context)
 
 
@@ -95,9 +97,17 @@ def lifted_power(typingctx: Any, p: Any, k: Any, n: Any) -> Any:
         kind = args[0].type
         if _has_power(context, p):
             name = f"llvm.x86.avx512.mask.scalef.{'ps' if width == 32 else 'pd'}.512"
-            everywhere = ir.IntType(lanes)(-1)
-            as_set = _I32(4)  # rounding
-            return call(builder, name, kind, [args[0], args[2], args[0], everywhere, as_set])
+            each = 512 // width
+            one, everywhere, as_set = (
+                ir.VectorType(kind.element, each),
+                ir.IntType(each)(-1),
+                _I32(4),
+            )
+            results = []
+            for at in range(0, lanes, each):
+                q, e = part(builder, args[0], at, each), part(builder, args[2], at, each)
+                results.append(call(builder, name, one, [q, e, q, everywhere, as_set]))
+            return joined(builder, results)
         whole = ir.IntType(width)
         if lanes > 1:
             whole = ir.VectorType(whole, lanes)
