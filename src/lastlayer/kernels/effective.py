@@ -6,9 +6,9 @@ y = (z − top) / (T ln 2) as a sum of two numbers:
     z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …).
 
 The first part is rounded as x − m of logits without a cap is. The second is at most 10 T, right to
-1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is far above
-30 T. The tanh of the others, of a few rows or logits, is computed in float64. Which it is depends
-on nothing but the logit and its row's maximum, and so then does the result.
+1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is above 34 T. The
+tanh of the others, of a few rows or logits, is computed in float64. Which it is depends on nothing
+but the logit and its row's maximum, and so then does the result.
 """
 
 from __future__ import annotations
