@@ -28,8 +28,9 @@ import lastlayer as ll
 from lastlayer.bench import machine
 from lastlayer.kernels import threads, wide
 from lastlayer.kernels.jit import EXACT
+from lastlayer.kernels.lanes import largest_of, total_of
 from lastlayer.kernels.memory import lane_count, load, pointer, prefetch, store, stream
-from lastlayer.kernels.simd import fill, fma, largest_of, maximum, total_of
+from lastlayer.kernels.simd import fill, fma, maximum
 
 N, C = 2048, 32000
 IN_CACHE = 32000  # classes of the one row that is read again and again: 128 kB

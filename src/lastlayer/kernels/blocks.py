@@ -13,6 +13,7 @@ import numpy as np
 from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, sloped
 from lastlayer.kernels.jit import inner
+from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
     address_at,
     lane_count,
@@ -24,18 +25,7 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import (
-    const,
-    equal,
-    fill,
-    fold_largest,
-    fold_sum,
-    four,
-    largest_of,
-    maximum,
-    total_of,
-    where,
-)
+from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
 from lastlayer.kernels.vecmath import times
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over

@@ -13,8 +13,9 @@ from numba import types
 from lastlayer.contract import LARGEST
 from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
+from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
-from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
+from lastlayer.kernels.simd import equal, fill, fma, less, where
 
 PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 

@@ -19,21 +19,10 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
-from lastlayer.kernels.simd import (
-    all_of,
-    const,
-    doubled,
-    equal,
-    fma,
-    fold_largest,
-    halved,
-    less,
-    maximum,
-    negative,
-    where,
-)
+from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
 from lastlayer.kernels.softcap_row import (
     CAP,
@@ -45,8 +34,11 @@ from lastlayer.kernels.softcap_row import (
     about_rows,
     series,
 )
-from lastlayer.kernels.vecmath import exp2_scaled, exp_scaled
+from lastlayer.kernels.vecmath import exp_scaled, lifted, lifted_power
 
+_MAGIC, _LN2 = 12582912.0, 0.6931471805599453
+_Q0, _Q1 = 0.49999229194055206, 0.16667113435392655  # as in vecmath.py, of 4 terms
+_Q2, _Q3 = 0.041890443645344326, 0.008312701878940143
 _LOWEST = -189.0  # 2^y of a lower y is that of it: nothing beside the 1 of a maximum
 
 # --------------------------------------------------------------------------- a vector of logits
@@ -93,6 +85,21 @@ def _whichever(v: Any, about: Any) -> Any:
     first = where(masked, minus_inf, first)
     lost = less(first, const(_LOWEST, v))
     return first, where(lost, const(0.0, v), second), where(masked, const(1.0, v), slope)
+
+
+@inner
+def _exp2_scaled(high: Any, low: Any) -> Any:
+    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
+
+    Q of 4 terms is off by 1e-7, half of what `low` may be.
+    """
+    k = (high + low) + const(_MAGIC, high)
+    n = k - const(_MAGIC, high)
+    r = (high - n) + low
+    q = fma(lifted(_Q3 * _LN2**5, r), r, lifted(_Q2 * _LN2**4, r))
+    q = fma(fma(q, r, lifted(_Q1 * _LN2**3, r)), r, lifted(_Q0 * _LN2**2, r))
+    q = fma(q, r, lifted(_LN2, r))
+    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
 
 
 # Functions take `near`, None where all logits are known to be within reach.
@@ -145,11 +152,11 @@ def effect(v: Any, about: Any, near: Any) -> Any:
 
     def within(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _near(v, about)
-        return exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
+        return _exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
 
     def anywhere(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _whichever(v, about)
-        e = exp2_scaled(maximum(const(_LOWEST, v), first), second)
+        e = _exp2_scaled(maximum(const(_LOWEST, v), first), second)
         return e, (first + second) * const(about[0][UNIT], v), slope
 
     if _in_two(about):

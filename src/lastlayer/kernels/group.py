@@ -17,13 +17,13 @@ from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import (
     gather,
     gather_from,
     lane_count,
     load,
     load_up_to,
-    pointer,
     prefetch,
     store,
     store_first,
@@ -38,7 +38,6 @@ from lastlayer.kernels.row import (
     COUNTS,
     FACTOR,
     FAULTS,
-    PICKED,
     REST,
     ROWS,
     SHARE,
@@ -46,7 +45,7 @@ from lastlayer.kernels.row import (
     TOP,
     M,
 )
-from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
+from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
 from lastlayer.kernels.vecmath import times, unscale
 
@@ -134,19 +133,6 @@ def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: A
 
 
 @by_dtype
-def pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
-    """A pointer where neither a nor b is None, else None."""
-
-    def nothing(a: Any, b: Any, address: Any, like: Any) -> None:
-        return None
-
-    def place(a: Any, b: Any, address: Any, like: Any) -> Any:
-        return pointer(address, like)
-
-    return nothing if types.none in (a, b) else place
-
-
-@by_dtype
 def _keep(values: Any, at: Any, value: Any) -> Any:
     def nothing(values: Any, at: Any, value: Any) -> None:
         pass
@@ -177,20 +163,6 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
         return load(slopes, at, like)
 
     return nothing if isinstance(cap, types.NoneType) else kept
-
-
-@by_dtype
-def pick_label(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> Any:
-    """What the label's logit of a row, at x[at], is behind the cap; the top where it is it."""
-
-    def plain(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
-        d[PICKED + r] = np.float64(x[at])
-
-    def kept(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
-        gap = 0.0 if x[at] == d[M + r] else np.float64(gaps[at])
-        d[PICKED + r] = d[TOP + r] + gap
-
-    return plain if isinstance(cap, types.NoneType) else kept
 
 
 @inner

@@ -15,7 +15,8 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import FLOATS, rounded, same, widened
 from lastlayer.kernels.jit import by_dtype
-from lastlayer.kernels.simd import Vector, call, lanes_of, part, spread, vector_of
+from lastlayer.kernels.lanes import part
+from lastlayer.kernels.simd import Vector, call, lanes_of, spread, vector_of
 
 _I8, _I32, _I64 = (ir.IntType(n) for n in (8, 32, 64))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.group import (
     GAPS,
@@ -18,19 +19,20 @@ from lastlayer.kernels.group import (
     load_coefficients,
     load_group,
     normalise_group,
-    pick_label,
     plan_turn,
-    pointer_if,
     store_group,
     sum_coefficients,
     sum_group,
 )
-from lastlayer.kernels.jit import kernel
+from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import lane_count, pointer
 from lastlayer.kernels.row import (
     FAULTS,
     OWN,
+    PICKED,
     SAMPLE,
+    TOP,
+    M,
     describe,
     finish_coefficients,
     finish_index,
@@ -40,6 +42,33 @@ from lastlayer.kernels.row import (
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
+
+
+@by_dtype
+def _pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
+    """A pointer where neither a nor b is None, else None."""
+
+    def nothing(a: Any, b: Any, address: Any, like: Any) -> None:
+        return None
+
+    def place(a: Any, b: Any, address: Any, like: Any) -> Any:
+        return pointer(address, like)
+
+    return nothing if types.none in (a, b) else place
+
+
+@by_dtype
+def _pick(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> Any:
+    """What the label's logit of a row, at x[at], is behind the cap; the top where it is it."""
+
+    def plain(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
+        d[PICKED + r] = np.float64(x[at])
+
+    def kept(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
+        gap = 0.0 if x[at] == d[M + r] else np.float64(gaps[at])
+        d[PICKED + r] = d[TOP + r] + gap
+
+    return plain if isinstance(cap, types.NoneType) else kept
 
 
 @kernel
@@ -58,8 +87,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
-    gaps = pointer_if(cap, cap, scratch + GAPS, like)
-    slopes = pointer_if(cap, g, scratch + SLOPES, like)
+    gaps = _pointer_if(cap, cap, scratch + GAPS, like)
+    slopes = _pointer_if(cap, g, scratch + SLOPES, like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     plan_turn(places, count, like)
     d[FAULTS] = 0.0
@@ -79,7 +108,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
-                    pick_label(d, r, logits, gaps, label * lanes + r, cap)
+                    _pick(d, r, logits, gaps, label * lanes + r, cap)
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:

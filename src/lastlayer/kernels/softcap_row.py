@@ -13,20 +13,10 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import all_of, first_of
 from lastlayer.kernels.memory import as_like, lane_count, load, store
 from lastlayer.kernels.row import HIGH, LIMIT, LOW, ROWS, TOP, M
-from lastlayer.kernels.simd import (
-    all_of,
-    bits,
-    const,
-    fill,
-    first_of,
-    fma,
-    from_bits,
-    less,
-    negative,
-    where,
-)
+from lastlayer.kernels.simd import bits, const, fill, fma, from_bits, less, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
 
 _F64 = np.float64(0)

@@ -14,6 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import joined, part
 from lastlayer.kernels.simd import (
     Vector,
     bits,
@@ -24,11 +25,9 @@ from lastlayer.kernels.simd import (
     fma,
     from_bits,
     greater,
-    joined,
     less,
     maximum,
     minus,
-    part,
     spread,
     where,
 )
@@ -49,8 +48,6 @@ _LN2_LOW_64 = 1.9082149292705877e-10
 _LOWEST_32, _LOWEST_64 = -131.0, -1000.0  # below it exp is that of it: nothing beside a maximum
 _Q0_32, _Q1_32 = 0.4999999342555351, 0.16666520336818613
 _Q2_32, _Q3_32, _Q4_32 = 0.04166839211997071, 0.008368750888529428, 0.001381447551951256
-_S0_32, _S1_32 = 0.49999229194055206, 0.16667113435392655  # of 4 terms
-_S2_32, _S3_32 = 0.041890443645344326, 0.008312701878940143
 _Q0_64, _Q1_64, _Q2_64 = 0.5000000000000011, 0.16666666666666413, 0.041666666666529684
 _Q3_64, _Q4_64, _Q5_64 = 0.008333333333493993, 0.001388888894376982, 0.00019841269507932404
 _Q6_64, _Q7_64 = 2.4801492941547744e-05, 2.7557584853603355e-06
@@ -181,21 +178,6 @@ def exp_scaled(d: Any, rate: Any) -> Any:
     if element_of(d) == types.float32:
         return single_plain if plain else single
     return double_plain if plain else double
-
-
-@inner
-def exp2_scaled(high: Any, low: Any) -> Any:
-    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
-
-    Q of 4 terms is off by 1e-7, half of what `low` may be.
-    """
-    k = (high + low) + const(_MAGIC_32, high)
-    n = k - const(_MAGIC_32, high)
-    r = (high - n) + low
-    q = fma(lifted(_S3_32 * _LN2**5, r), r, lifted(_S2_32 * _LN2**4, r))
-    q = fma(fma(q, r, lifted(_S1_32 * _LN2**3, r)), r, lifted(_S0_32 * _LN2**2, r))
-    q = fma(q, r, lifted(_LN2, r))
-    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
 
 
 @inner
