@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, sloped
+from lastlayer.kernels.effective import ANY, NEAR, OUTER_TOO, all_outer, all_within, effect, sloped
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
@@ -53,6 +53,13 @@ def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
 
 
 @inner
+def _all_outer(x: Any, at: Any, about: Any, like: Any) -> Any:
+    """Whether they may be taken as OUTER_TOO."""
+    v = load(x, at, four(like))
+    return all_outer(v * v, about)
+
+
+@inner
 def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
     """The largest of x[at : at + n]. A NaN is passed over: the sum will have it."""
     lanes, end, j = lane_count(like), at + n, at
@@ -76,6 +83,10 @@ def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
             ask(x, j, lanes)
             s = s + effect(load(x, j, s), about, NEAR)[0]
             j += 4 * lanes
+        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+            ask(x, j, lanes)
+            s = s + effect(load(x, j, s), about, OUTER_TOO)[0]
+            j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
             a = a + effect(v, about, ANY)[0]
@@ -95,6 +106,13 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
             v = load(x, j, s)
             at_m = equal(v, fill(m, s))
             s = where(at_m, s, s + effect(v, about, NEAR)[0])
+            several = where(at_m, several + fill(1.0, s), several)
+            j += 4 * lanes
+        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+            ask(x, j, lanes)
+            v = load(x, j, s)
+            at_m = equal(v, fill(m, s))
+            s = where(at_m, s, s + effect(v, about, OUTER_TOO)[0])
             several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         else:
@@ -144,6 +162,14 @@ def nothing(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) 
 
 
 @inner
+def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
+    if past_cache:
+        stream(g, at, r)
+    else:
+        store(g, at, r)
+
+
+@inner
 def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any,
           spare: Any, g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
     """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
@@ -155,10 +181,8 @@ def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, lab
         r = load(spare, 0, like)
     if n < lanes:
         store_first(g, to + j, n, r)
-    elif aligned:
-        stream(g, to + j, r)
     else:
-        store(g, to + j, r)
+        _put(g, to + j, r, aligned)
 
 
 @inner
@@ -173,14 +197,14 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
             j = min(head, n)
             _emit(value, about, row, x, at, 0, j, label, own, spare, g, to, False, like)
     while j < n:
-        apart = not j <= label < j + 4 * lanes
-        if j + 4 * lanes <= n and apart and _all_near(x, at + j, about, like):
+        whole = j + 4 * lanes <= n and not j <= label < j + 4 * lanes
+        if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
-            r = value(v, j, None, about, row, NEAR, v)
-            if past_cache:
-                stream(g, to + j, r)
-            else:
-                store(g, to + j, r)
+            _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
+            j += 4 * lanes
+        elif whole and _all_outer(x, at + j, about, like):
+            v = load(x, at + j, four(like))
+            _put(g, to + j, value(v, j, None, about, row, OUTER_TOO, v), past_cache)
             j += 4 * lanes
         else:
             _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)

@@ -6,9 +6,9 @@ y = (z − top) / (T ln 2) as a sum of two numbers:
     z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …).
 
 The first part is rounded as x − m of logits without a cap is. The second is at most 10 T, right to
-1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is above 34 T. The
-tanh of the others, of a few rows or logits, is computed in float64. Which it is depends on nothing
-but the logit and its row's maximum, and so then does the result.
+1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is above 34 T. Of
+outer ones z is what is left of a cap up to 34 T, and the tanh of the rest is computed in float64.
+Which it is depends on nothing but the logit and its row's maximum, and so then does the result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, w
 from lastlayer.kernels.softcap import capped_and_slope
 from lastlayer.kernels.softcap_row import (
     CAP,
+    DECAY,
+    END_32,
+    END_LACKS,
     LACKS,
+    OUTER,
     RATE,
     RATE_32,
     SHARE,
@@ -45,6 +49,21 @@ _LOWEST = -189.0  # 2^y of a lower y is that of it: nothing beside the 1 of a ma
 
 
 @inner
+def _exp2_scaled(high: Any, low: Any) -> Any:
+    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
+
+    Q of 4 terms is off by 1e-7, half of what `low` may be.
+    """
+    k = (high + low) + const(_MAGIC, high)
+    n = k - const(_MAGIC, high)
+    r = (high - n) + low
+    q = fma(lifted(_Q3 * _LN2**5, r), r, lifted(_Q2 * _LN2**4, r))
+    q = fma(fma(q, r, lifted(_Q1 * _LN2**3, r)), r, lifted(_Q0 * _LN2**2, r))
+    q = fma(q, r, lifted(_LN2, r))
+    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
+
+
+@inner
 def _near(v: Any, about: Any) -> Any:
     """(y in two parts, dz/dx) of logits within reach."""
     cap, high, low = about[0], const(about[1], v), const(about[2], v)
@@ -53,6 +72,30 @@ def _near(v: Any, about: Any) -> Any:
     second = fma(v, fma(series(s, cap), s, const(cap[LACKS], v)), low)
     t = fma(first + second, share, negative(high * share))
     return first, second, fma(negative(t), t, const(1.0, v))
+
+
+@inner
+def _outer(v: Any, about: Any) -> Any:
+    """The same of logits between 0.96 and 41 times a cap of at most 34 T.
+
+    z = ±cap (1 − 2 E / (1 + E)), E = exp(−2 |x| / cap): what is taken from the cap is at most a
+    quarter of it, and float32 has the digits for that.
+    """
+    cap, high, low = about[0], const(about[1], v), const(about[2], v)
+    one, zero, end = const(1.0, v), const(0.0, v), const(cap[END_32], v)
+    below = less(v, zero)
+    exponent = where(below, v, negative(v)) * const(cap[DECAY], v)
+    e = _exp2_scaled(maximum(const(-125.0, v), exponent), zero) * const(2.0**-64, v)
+    inverse = one / (one + e)
+    ratio = e * inverse
+    rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
+    first = where(below, negative(end), end) + high
+    return first, where(below, negative(rest), rest) + low, const(4.0, v) * (ratio * inverse)
+
+
+@inner
+def _choose(mask: Any, a: Any, b: Any) -> Any:
+    return where(mask, a[0], b[0]), where(mask, a[1], b[1]), where(mask, a[2], b[2])
 
 
 @inner
@@ -75,35 +118,23 @@ def _whichever(v: Any, about: Any) -> Any:
     minus_inf = const(-np.inf, v)
     masked = equal(v, minus_inf)
     x = where(masked, const(0.0, v), v)
-    first, second, slope = _near(x, about)
     # what is masked is within any limit, also within that of a row that is none
-    within = less(where(masked, const(-1.0, v), x * x), const(about[3], v))
+    square = where(masked, const(-1.0, v), x * x)
+    within, found = less(square, const(about[3], v)), _near(x, about)
     if not all_of(within):
-        one, two, steep = _far(x, about)
-        first, second = where(within, first, one), where(within, second, two)
-        slope = where(within, slope, steep)
+        others = _outer(x, about)
+        outer = less(square, const(about[0][OUTER], v))
+        if not all_of(outer):
+            others = _choose(outer, others, _far(x, about))
+        found = _choose(within, found, others)
+    first, second, slope = found
     first = where(masked, minus_inf, first)
     lost = less(first, const(_LOWEST, v))
     return first, where(lost, const(0.0, v), second), where(masked, const(1.0, v), slope)
 
 
-@inner
-def _exp2_scaled(high: Any, low: Any) -> Any:
-    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
-
-    Q of 4 terms is off by 1e-7, half of what `low` may be.
-    """
-    k = (high + low) + const(_MAGIC, high)
-    n = k - const(_MAGIC, high)
-    r = (high - n) + low
-    q = fma(lifted(_Q3 * _LN2**5, r), r, lifted(_Q2 * _LN2**4, r))
-    q = fma(fma(q, r, lifted(_Q1 * _LN2**3, r)), r, lifted(_Q0 * _LN2**2, r))
-    q = fma(q, r, lifted(_LN2, r))
-    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
-
-
-# Functions take `near`, None where all logits are known to be within reach.
-NEAR, ANY = None, 0
+# How far out logits are known to be, for `effect`: within reach; that, or outer ones; anywhere.
+NEAR, OUTER_TOO, ANY = None, True, 0
 
 
 @by_dtype
@@ -121,7 +152,7 @@ def largest_square(v: Any, squares: Any, cap: Any) -> Any:
 
 @by_dtype
 def all_within(squares: Any, about: Any) -> Any:
-    """Whether logits of at most these squares may be taken as NEAR."""
+    """Whether logits of at most these squares are NEAR."""
 
     def yes(squares: Any, about: Any) -> Any:
         return True
@@ -131,6 +162,20 @@ def all_within(squares: Any, about: Any) -> Any:
         return all_of(less(most, const(about[3], most)))
 
     return compared if _in_two(about) else yes
+
+
+@by_dtype
+def all_outer(squares: Any, about: Any) -> Any:
+    """Whether they are NEAR or OUTER_TOO; asked where not all are NEAR."""
+
+    def no(squares: Any, about: Any) -> Any:
+        return False
+
+    def compared(squares: Any, about: Any) -> Any:
+        most = fold_largest(squares)
+        return all_of(less(most, const(about[0][OUTER], most)))
+
+    return compared if _in_two(about) else no
 
 
 def _in_two(about: Any) -> bool:
@@ -154,13 +199,20 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _near(v, about)
         return _exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
 
+    def not_far(v: Any, about: Any, near: Any) -> Any:
+        mask = less(v * v, const(about[3], v))
+        first, second, slope = _choose(mask, _near(v, about), _outer(v, about))
+        return _exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
+
     def anywhere(v: Any, about: Any, near: Any) -> Any:
         first, second, slope = _whichever(v, about)
         e = _exp2_scaled(maximum(const(_LOWEST, v), first), second)
         return e, (first + second) * const(about[0][UNIT], v), slope
 
     if _in_two(about):
-        return within if isinstance(near, types.NoneType) else anywhere
+        if isinstance(near, types.NoneType):
+            return within
+        return not_far if isinstance(near, types.Boolean) else anywhere
     return plain if isinstance(about[0], types.NoneType) else direct
 
 

@@ -29,9 +29,13 @@ _H = (-0.33332941842080416, 0.1332633634681825, -0.053514680112843105, 0.0204255
 _H_WIDE = (-0.3333333225026242, 0.1333318966266071, -0.05393727061916032, 0.02162234135637248,
            -0.007948028425888957, 0.0019195893037421423)  # fmt: skip
 
+_OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
+
 # What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
-# lacks; the reciprocal; 1 / (CAP · RATE), REACH, T; then RATE · h as a polynomial in x².
-CAP, RATE, RATE_32, LACKS, UNIT, SHARE, REACH, T, SERIES = range(9)
+# lacks; the reciprocal; 1 / (CAP · RATE), REACH, T; CAP · RATE in float32 and what that lacks;
+# 2 / (CAP ln 2); the square up to which a logit is an outer one; then RATE · h in x².
+(CAP, RATE, RATE_32, LACKS, UNIT, SHARE, REACH, T, END_32, END_LACKS, DECAY, OUTER,
+ SERIES) = range(13)  # fmt: skip
 
 
 def constants(cap: float, temperature: float) -> tuple[float, ...]:
@@ -47,8 +51,12 @@ def constants(cap: float, temperature: float) -> tuple[float, ...]:
             reach = 0.0  # no logit is within it
         if reach == 0.0 or small:
             series[k - 1] = 0.0
+    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
+    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
+    end_32 = float(np.float32(cap * rate))
     return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, 1.0 / (cap * rate), reach,
-            temperature, *series)  # fmt: skip
+            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
+            *series)  # fmt: skip
 
 
 @inner
