@@ -129,6 +129,7 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "a very wide soft-cap at an offset, many classes": (
         1e4 + _rows(32, 4, 90, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
     ),
+    "a distance of 82 under a soft-cap": ([[64.84996, -42.39599]], [0], {"softcap": 57.4}),
     "smoothing under a soft-cap": (
         *_rows(30, 3, 90, 9.0), {"softcap": 12.0, "label_smoothing": 0.1},
     ),
