@@ -194,7 +194,7 @@ def instructions() -> dict[str, float]:
                 name = "gradient"
             elif powers == 4:
                 name = "sum without the maximum" if "vcmpeqps" in block else "sum"
-            elif largest == 4:
+            elif largest == 4 and len(block) < 10 * 4:
                 name = "maximum"
             elif largest == 3 and block.count("vmulps") == 4:
                 name = "within reach"
