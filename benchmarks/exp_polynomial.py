@@ -15,30 +15,41 @@ mp.mp.dps = 60
 HALF = mp.log(2) / 2 * mp.mpf("1.0005")
 
 
-def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], mp.mpf]:
-    """Coefficients of Q, lowest power first, and the largest relative error of exp."""
-    points = [HALF * mp.cos(mp.pi * (2 * i + 1) / (2 * nodes)) for i in range(nodes)]
-    exact = [(mp.e**r - 1 - r) / r**2 for r in points]
-    scale = [r**2 / mp.e**r for r in points]
+def level(
+    basis: list[list[mp.mpf]], exact: list[mp.mpf], scale: list[mp.mpf], rounds: int
+) -> tuple[list[mp.mpf], mp.mpf]:
+    """Coefficients of the functions whose values are `basis`, and the largest error times scale."""
+    nodes, terms = len(exact), len(basis[0])
     weight = [mp.mpf(1)] * nodes
     best: tuple[list[mp.mpf], mp.mpf] = ([], mp.inf)
     for _ in range(rounds):
         rows = mp.matrix(nodes, terms)
         right = mp.matrix(nodes, 1)
-        for i, r in enumerate(points):
+        for i in range(nodes):
             factor = mp.sqrt(weight[i]) * scale[i]
             right[i] = factor * exact[i]
             for k in range(terms):
-                rows[i, k] = factor * r**k
-        solution = mp.qr_solve(rows, right)[0]
-        q = [solution[k] for k in range(terms)]
-        error = [abs(mp.polyval(q[::-1], r) - exact[i]) * scale[i] for i, r in enumerate(points)]
+                rows[i, k] = factor * basis[i][k]
+        solution = list(mp.qr_solve(rows, right)[0])
+        error = [abs(mp.fdot(solution, basis[i]) - exact[i]) * scale[i] for i in range(nodes)]
         if max(error) < best[1]:
-            best = (q, max(error))
+            best = (solution, max(error))
         weight = [w * e for w, e in zip(weight, error, strict=True)]
         total = sum(weight)
         weight = [w / total * nodes for w in weight]
     return best
+
+
+def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], mp.mpf]:
+    """Coefficients of Q, lowest power first, and the largest relative error of exp."""
+    points = [HALF * mp.cos(mp.pi * (2 * i + 1) / (2 * nodes)) for i in range(nodes)]
+    exact = [(mp.e**r - 1 - r) / r**2 for r in points]
+    return level(
+        [[r**k for k in range(terms)] for r in points],
+        exact,
+        [r**2 / mp.e**r for r in points],
+        rounds,
+    )
 
 
 if __name__ == "__main__":

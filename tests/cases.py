@@ -33,6 +33,21 @@ def _masked_blocks() -> Any:
     return logits
 
 
+def _leads(classes: int) -> Any:
+    """Rows with R from 1e-3 down to 1e-30 behind a soft-cap of 90."""
+    logits = np.random.default_rng(6).normal(size=(9, classes))
+    logits[:, 0] = 90 * np.arctanh(np.linspace(7, 70, 9) / 90)
+    return logits
+
+
+def _far(classes: int) -> Any:
+    """Rows whose maximum is 1, 7.9, 8.1, 17, 39 and 41 times a soft-cap of 2, of either sign."""
+    tops = 2 * np.array([1, 7.9, 8.1, 17, 39, 41])
+    steps = np.random.default_rng(7).uniform(0, 6, (12, classes))
+    steps[:, 1] = 0
+    return np.concatenate([tops, -tops])[:, None] - steps
+
+
 CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "the tutorial's batch, in hartleys": (
         np.log([[0.5, 0.2, 0.3], [0.8, 0.1, 0.1]]), [0, 0], {"base": 10.0},
@@ -86,6 +101,37 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     ),
     "soft-cap over masked classes": (
         [[1.0, -INF, 25.0], [-INF, 3.0, -40.0]], [0, 2], {"softcap": 15.0, "temperature": 3.0},
+    ),
+    "confident rows under a soft-cap": (_leads(70), [0] * 9, {"softcap": 90.0}),
+    "confident rows under a soft-cap, scored as wrong": (_leads(70), [3] * 9, {"softcap": 90.0}),
+    "confident rows of few classes under a soft-cap": (_leads(5), [0] * 9, {"softcap": 90.0}),
+    "soft-cap at a low temperature, many classes": (
+        *_rows(29, 5, 400, 10.0), {"softcap": 15.0, "temperature": 0.1},
+    ),
+    "logits far beyond a soft-cap": (_far(5), [0, 1, 2, 3, 4, 1] * 2, {"softcap": 2.0}),
+    "logits far beyond a soft-cap, many classes": (
+        _far(70), [0, 1, 2, 3, 4, 69] * 2, {"softcap": 2.0},
+    ),
+    "ties under a soft-cap": (
+        np.tile([900.0, 901.0, 901.0, -3.0], (2, 25)), [0, 99], {"softcap": 20.0},
+    ),
+    "a soft-cap over blocks whose maxima rise": (
+        np.linspace(-40, 40, 3000)[None], [2990], {"softcap": 30.0},
+    ),
+    "soft-cap over masked blocks": (_masked_blocks(), [2600, 3000, 4999], {"softcap": 5.0}),
+    "soft targets over masked classes under a soft-cap": (
+        np.tile([1.0, -INF, 2.0, 9.0], (2, 20)), np.tile([0.03, 0.0, 0.01, 0.01], (2, 20)),
+        {"softcap": 5.0},
+    ),
+    "a very wide soft-cap at an offset": (
+        1e4 + _rows(31, 4, 9, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
+    ),
+    "a very wide soft-cap at an offset, many classes": (
+        1e4 + _rows(32, 4, 90, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
+    ),
+    "a distance of 82 under a soft-cap": ([[64.84996, -42.39599]], [0], {"softcap": 57.4}),
+    "smoothing under a soft-cap": (
+        *_rows(30, 3, 90, 9.0), {"softcap": 12.0, "label_smoothing": 0.1},
     ),
     "a gap of 85 at a temperature": ([[255.25, 0.3, -7.0]], [0], {"temperature": 3.0}),
     "a low temperature": (*_rows(18, 5, 6, 3.0), {"temperature": 0.25}),

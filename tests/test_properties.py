@@ -136,6 +136,38 @@ def test_one_hot_labels_and_indices_agree(x: Any, seed: int) -> None:
     np.testing.assert_allclose(slope, gradient, rtol=1e-6, atol=1e-44)
 
 
+@given(
+    seed=st.integers(0, 2**31),
+    classes=st.sampled_from([3, 70, 600]),
+    cap=st.floats(-3, 6).map(lambda e: 10**e),
+    temperature=st.floats(-1, 2).map(lambda e: 10**e),
+    spread=st.floats(0.01, 3),
+    lead=st.floats(-2, 3),
+    offset=st.floats(-2, 2),
+    shift=st.sampled_from([0.0, 0.0, 1e4, -1e4]),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_soft_cap_agrees_with_300_bits(
+    seed: int, classes: int, cap: float, temperature: float, spread: float, lead: float,
+    offset: float, shift: float,
+) -> None:  # fmt: skip
+    # logits as far apart as matters: of a cap's size, or of the temperature's beside a large cap
+    rng = np.random.default_rng(seed)
+    size = min(cap, 50 * temperature)
+    x = rng.normal(size=(1, classes)) * spread * size + (shift or offset * cap)
+    x = x.astype(np.float32)
+    x[0, 0] = x.max() + np.float32(lead * size)
+    label = int(rng.integers(0, 2))
+    options: dict[str, Any] = {"softcap": cap, "temperature": temperature}
+    loss, gradient = ll.cross_entropy_with_grad(x, [label], reduction="none", **options)
+    exact, slopes, _ = row(x[0], label, **options)
+    assert abs(float(loss[0]) - exact) <= 5e-6 * exact + 1e-44
+    assert abs(float(gradient[0, label]) - slopes[label]) <= 8e-6 * abs(slopes[label]) + 1e-44
+    least = 1e-6 * max(abs(v) for v in slopes)
+    for got, right in zip(gradient[0], slopes, strict=True):
+        assert abs(float(got) - right) <= 8e-6 * max(abs(right), least) + 1e-44
+
+
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"label_smoothing": 0.1, "base": 2.0},

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.effective import ANY, NEAR, OUTER_TOO, all_outer, all_within, effect, sloped
+from lastlayer.kernels.jit import inner
+from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
     address_at,
     lane_count,
@@ -24,9 +25,8 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import equal, fill, largest_of, maximum, total_of, where
-from lastlayer.kernels.softcap import capped, capped_slope
-from lastlayer.kernels.vecmath import exp_scaled, times
+from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
+from lastlayer.kernels.vecmath import times
 
 BLOCK = 512  # logits summed in the working precision before float64 takes over
 AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
@@ -46,146 +46,148 @@ def ask(x: Any, at: Any, lanes: Any) -> None:
 
 
 @inner
+def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
+    """Whether the four vectors at x[at] may be taken as NEAR; a NaN may, it stays one."""
+    v = load(x, at, four(like))
+    return all_within(v * v, about)
+
+
+@inner
+def _all_outer(x: Any, at: Any, about: Any, like: Any) -> Any:
+    """Whether they may be taken as OUTER_TOO."""
+    v = load(x, at, four(like))
+    return all_outer(v * v, about)
+
+
+@inner
 def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
     """The largest of x[at : at + n]. A NaN is passed over: the sum will have it."""
     lanes, end, j = lane_count(like), at + n, at
-    a = fill(-np.inf, like)
-    b, c, d = a, a, a
+    a, m = fill(-np.inf, like), fill(-np.inf, four(like))
     while j + 4 * lanes <= end:
-        ask(x, j, lanes)
-        a = maximum(load(x, j, like), a)
-        b = maximum(load(x, j + lanes, like), b)
-        c = maximum(load(x, j + 2 * lanes, like), c)
-        d = maximum(load(x, j + 3 * lanes, like), d)
+        m = maximum(load(x, j, m), m)
         j += 4 * lanes
     while j < end:
         a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
         j += lanes
-    return largest_of(maximum(maximum(a, b), maximum(c, d)))
+    return largest_of(maximum(a, fold_largest(m)))
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
     """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum."""
     lanes, end, j = lane_count(like), at + n, at
-    t = fill(top, like)
-    a = fill(0.0, like)
-    b, c, d = a, a, a
-    while j + 4 * lanes <= end:
-        ask(x, j, lanes)
-        a = a + exp_scaled(capped(load(x, j, like), cap) - t, rate)
-        b = b + exp_scaled(capped(load(x, j + lanes, like), cap) - t, rate)
-        c = c + exp_scaled(capped(load(x, j + 2 * lanes, like), cap) - t, rate)
-        d = d + exp_scaled(capped(load(x, j + 3 * lanes, like), cap) - t, rate)
-        j += 4 * lanes
+    a, s = fill(0.0, like), four(like)
     while j < end:
-        a = a + exp_scaled(capped(load_up_to(x, j, end - j, -np.inf, like), cap) - t, rate)
-        j += lanes
-    return total_of((a + b) + (c + d))
+        if j + 4 * lanes <= end and _all_near(x, j, about, like):
+            ask(x, j, lanes)
+            s = s + effect(load(x, j, s), about, NEAR)[0]
+            j += 4 * lanes
+        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+            ask(x, j, lanes)
+            s = s + effect(load(x, j, s), about, OUTER_TOO)[0]
+            j += 4 * lanes
+        else:
+            v = load_up_to(x, j, end - j, -np.inf, like)
+            a = a + effect(v, about, ANY)[0]
+            j += lanes
+    return total_of(a + fold_sum(s))
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, m: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
     lanes, end, j = lane_count(like), at + n, at
-    t, most, one = fill(top, like), fill(m, like), fill(1.0, like)
-    a = fill(0.0, like)
-    b, c, d, ties = a, a, a, a
-    while j + 4 * lanes <= end:
-        ask(x, j, lanes)
-        v, w = load(x, j, like), load(x, j + lanes, like)
-        at_v, at_w = equal(v, most), equal(w, most)
-        a = where(at_v, a, a + exp_scaled(capped(v, cap) - t, rate))
-        b = where(at_w, b, b + exp_scaled(capped(w, cap) - t, rate))
-        ties = where(at_v, ties + one, ties)
-        ties = where(at_w, ties + one, ties)
-        v, w = load(x, j + 2 * lanes, like), load(x, j + 3 * lanes, like)
-        at_v, at_w = equal(v, most), equal(w, most)
-        c = where(at_v, c, c + exp_scaled(capped(v, cap) - t, rate))
-        d = where(at_w, d, d + exp_scaled(capped(w, cap) - t, rate))
-        ties = where(at_v, ties + one, ties)
-        ties = where(at_w, ties + one, ties)
-        j += 4 * lanes
+    a, s = fill(0.0, like), four(like)
+    ties, several = a, s
     while j < end:
-        v = load_up_to(x, j, end - j, -np.inf, like)
-        at_v = equal(v, most)
-        a = where(at_v, a, a + exp_scaled(capped(v, cap) - t, rate))
-        ties = where(at_v, ties + one, ties)
-        j += lanes
-    return total_of((a + b) + (c + d)), total_of(ties)
+        if j + 4 * lanes <= end and _all_near(x, j, about, like):
+            ask(x, j, lanes)
+            v = load(x, j, s)
+            at_m = equal(v, fill(m, s))
+            s = where(at_m, s, s + effect(v, about, NEAR)[0])
+            several = where(at_m, several + fill(1.0, s), several)
+            j += 4 * lanes
+        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+            ask(x, j, lanes)
+            v = load(x, j, s)
+            at_m = equal(v, fill(m, s))
+            s = where(at_m, s, s + effect(v, about, OUTER_TOO)[0])
+            several = where(at_m, several + fill(1.0, s), several)
+            j += 4 * lanes
+        else:
+            w = load_up_to(x, j, end - j, -np.inf, like)
+            at_w = equal(w, fill(m, like))
+            a = where(at_w, a, a + effect(w, about, ANY)[0])
+            ties = where(at_w, ties + fill(1.0, like), ties)
+            j += lanes
+    return total_of(a + fold_sum(s)), total_of(ties + fold_sum(several))
 
 
 # --------------------------------------------------------------------------- results
 
-# What becomes of a vector v of logits, n of whose lanes are left. Each takes what it needs of the
-# row as a tuple.
+# What becomes of a vector v of logits, n of whose lanes are left, None for enough. Each takes what
+# it needs of the row; `near` as in effective.py.
 
 
 @inner
-def scaled_exp(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
-    top, rate, factor, cap = row
-    e = exp_scaled(capped(v, cap) - fill(top, like), rate)
-    return _sloped(times(e, fill(factor, like)), v, cap)
+    e, _, slope = effect(v, about, near)
+    return sloped(times(e, fill(row, like)), slope)
 
 
 @inner
-def minus_coefficients(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+def minus_coefficients(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) − share · a_j, `alone` at a single maximum; times dz_j/dx_j."""
-    m, top, rate, factor, cap, share, single, alone, t, t_at, weights, block, mix = row
-    e = times(exp_scaled(capped(v, cap) - fill(top, like), rate), fill(factor, like))
+    m, factor, share, single, alone, t, t_at, weights, block, mix = row
+    e, _, slope = effect(v, about, near)
     a = coefficients(t, t_at + j, weights, block + j, n, mix, like)
-    plain = e - fill(share, like) * a
+    plain = times(e, fill(factor, like)) - fill(share, like) * a
     if single:
         plain = where(equal(v, fill(m, like)), fill(alone, like), plain)
-    return _sloped(plain, v, cap)
-
-
-@by_dtype
-def _sloped(g: Any, v: Any, cap: Any) -> Any:
-    def as_is(g: Any, v: Any, cap: Any) -> Any:
-        return g
-
-    def times_slope(g: Any, v: Any, cap: Any) -> Any:
-        return g * capped_slope(v, cap)
-
-    return as_is if isinstance(cap, types.NoneType) else times_slope
+    return sloped(plain, slope)
 
 
 @inner
-def logarithm(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+def logarithm(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """(x_j − m) − log S."""
-    top, log_s = row
-    return (v - fill(top, like)) - fill(log_s, like)
+    return (v - const(about[1], v)) - fill(row, like)
 
 
 @inner
-def nothing(v: Any, j: Any, n: Any, row: Any, like: Any) -> Any:
+def nothing(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """0, whatever the logits hold."""
     return fill(0.0, like)
 
 
 @inner
-def _emit(value: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any, spare: Any,
-          g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
+def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
+    if past_cache:
+        stream(g, at, r)
+    else:
+        store(g, at, r)
+
+
+@inner
+def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any,
+          spare: Any, g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
     """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
     lanes = lane_count(like)
-    r = value(load_up_to(x, at + j, n, 0.0, like), j, n, row, like)
+    r = value(load_up_to(x, at + j, n, 0.0, like), j, n, about, row, ANY, like)
     if j <= label < j + min(n, lanes):
         store(spare, 0, r)
         spare[label - j] = own
         r = load(spare, 0, like)
     if n < lanes:
         store_first(g, to + j, n, r)
-    elif aligned:
-        stream(g, to + j, r)
     else:
-        store(g, to + j, r)
+        _put(g, to + j, r, aligned)
 
 
 @inner
-def emit(value: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, spare: Any, g: Any,
-         to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
+         spare: Any, g: Any, to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
     """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
     lanes, j = lane_count(like), 0
     if past_cache:  # up to where a vector is aligned
@@ -193,29 +195,17 @@ def emit(value: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, sp
         head = -address_at(g, to) % bytes_a_vector // width(g[0])
         if head > 0:
             j = min(head, n)
-            _emit(value, row, x, at, 0, j, label, own, spare, g, to, False, like)
+            _emit(value, about, row, x, at, 0, j, label, own, spare, g, to, False, like)
     while j < n:
-        if j + 4 * lanes <= n and not j <= label < j + 4 * lanes:
-            left = n - j
-            a = value(load(x, at + j, like), j, left, row, like)
-            k = j + lanes
-            b = value(load(x, at + k, like), k, left - lanes, row, like)
-            k += lanes
-            c = value(load(x, at + k, like), k, left - 2 * lanes, row, like)
-            k += lanes
-            d = value(load(x, at + k, like), k, left - 3 * lanes, row, like)
-            k = to + j
-            if past_cache:
-                stream(g, k, a)
-                stream(g, k + lanes, b)
-                stream(g, k + 2 * lanes, c)
-                stream(g, k + 3 * lanes, d)
-            else:
-                store(g, k, a)
-                store(g, k + lanes, b)
-                store(g, k + 2 * lanes, c)
-                store(g, k + 3 * lanes, d)
+        whole = j + 4 * lanes <= n and not j <= label < j + 4 * lanes
+        if whole and _all_near(x, at + j, about, like):
+            v = load(x, at + j, four(like))
+            _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
+            j += 4 * lanes
+        elif whole and _all_outer(x, at + j, about, like):
+            v = load(x, at + j, four(like))
+            _put(g, to + j, value(v, j, None, about, row, OUTER_TOO, v), past_cache)
             j += 4 * lanes
         else:
-            _emit(value, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
+            _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
             j += lanes

@@ -11,21 +11,29 @@ import numpy as np
 from numba import types
 
 from lastlayer.contract import LARGEST
+from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
+from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
-from lastlayer.kernels.simd import equal, fill, fma, less, total_of, where
-from lastlayer.kernels.softcap import capped
+from lastlayer.kernels.simd import equal, fill, fma, less, where
 
 PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 
 
 # The lanes beyond are masked here, not in what is computed from it: LLVM 22 would make one masked
 # multiply-add of `where(mask, fma(load_first(...), ...), 0)` and load what load_first leaves alone.
-@inner
+@by_dtype
 def _share(n: Any, mix: Any, like: Any) -> Any:
     """What smoothing gives each of the n classes that are left, 0 in the lanes beyond."""
-    share = fill(mix[1], like)
-    return share if n >= lane_count(like) else where(first_lanes(n, like), share, fill(0.0, like))
+
+    def whole(n: Any, mix: Any, like: Any) -> Any:
+        return fill(mix[1], like)
+
+    def any_count(n: Any, mix: Any, like: Any) -> Any:
+        share, zero = fill(mix[1], like), fill(0.0, like)
+        return share if n >= lane_count(like) else where(first_lanes(n, like), share, zero)
+
+    return whole if isinstance(n, types.NoneType) else any_count
 
 
 @by_dtype
@@ -56,7 +64,7 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
     """a_j = w_j ((1 − ε) t_j + ε / C) of the vector at t[at], weights[block].
 
     mix is (1 − ε, ε / C). Without targets (None), what a smoothed index gives every class; without
-    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left.
+    weights (None), w_j = 1. 0 in the lanes beyond the n classes that are left; None for enough.
     """
     return _weighted(_targets(t, at, n, mix, like), weights, block, n, like)
 
@@ -79,35 +87,35 @@ def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
 
 
 @inner
-def block_distance(x: Any, at: Any, n: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:
+def block_distance(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
     """Σ (top − z_j) of a block."""
-    lanes, most, highest, zero = lane_count(like), fill(m, like), fill(top, like), fill(0.0, like)
+    lanes, most, zero = lane_count(like), fill(m, like), fill(0.0, like)
     a, b, j = zero, zero, 0
     while j + 2 * lanes <= n:
         v, w = load(x, at + j, like), load(x, at + j + lanes, like)
-        a = where(equal(v, most), a, a + (highest - capped(v, cap)))
-        b = where(equal(w, most), b, b + (highest - capped(w, cap)))
+        a = where(equal(v, most), a, a - effect(v, about, ANY)[1])
+        b = where(equal(w, most), b, b - effect(w, about, ANY)[1])
         j += 2 * lanes
     while j < n:
         v = load_up_to(x, at + j, n - j, m, like)
-        a = where(equal(v, most), a, a + (highest - capped(v, cap)))
+        a = where(equal(v, most), a, a - effect(v, about, ANY)[1])
         j += lanes
     return total_of(a + b)
 
 
 @inner
 def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
-                       mix: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:  # fmt: skip
+                       mix: Any, m: Any, about: Any, like: Any) -> Any:  # fmt: skip
     """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
     lanes = lane_count(like)
-    most, highest, zero = fill(m, like), fill(top, like), fill(0.0, like)
+    most, zero = fill(m, like), fill(0.0, like)
     behind, below, above = zero, zero, zero
     for j in range(0, n, lanes):
         v = load_up_to(x, at + j, n - j, m, like)
         a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
         at_m = equal(v, most)
         nothing = equal(a, zero)
-        distance = where(at_m, zero, highest - capped(v, cap))
+        distance = where(at_m, zero, zero - effect(v, about, ANY)[1])
         behind = where(nothing, behind, fma(a, distance, behind))
         below = where(at_m, below, below + a)
         above = where(at_m, above + a, above)

@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.coefficients import faults
-from lastlayer.kernels.jit import inner
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import (
     gather,
     gather_from,
@@ -42,19 +45,19 @@ from lastlayer.kernels.row import (
     TOP,
     M,
 )
-from lastlayer.kernels.simd import equal, fill, fma, less, maximum, total_of, where
-from lastlayer.kernels.softcap import capped, capped_slope
-from lastlayer.kernels.vecmath import exp_scaled, times, unscale
+from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
+from lastlayer.kernels.softcap_row import about_rows, set_tops
+from lastlayer.kernels.vecmath import times, unscale
 
 MOST_CLASSES = 64
 TILE = ROWS  # rows of a group of the most lanes
 
-# working memory, in bytes: logits, results and coefficients, (classes, lanes) each; rows of halves
-# as numbers; where a row's numbers are in a group. A cache line lies between two of them:
-# addresses with the same last 12 bits hinder each other.
+# working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
+# (classes, lanes) each; rows of halves as numbers; where a row's numbers are in a group. A cache
+# line lies between two of them: addresses with the same last 12 bits hinder each other.
 _GROUP = MOST_CLASSES * 64 + 64
-X, G, A, HALVES, PLACES = 0, _GROUP, 2 * _GROUP, 3 * _GROUP, 4 * _GROUP
-SCRATCH = 5 * _GROUP
+X, G, A, GAPS, SLOPES, HALVES, PLACES = (n * _GROUP for n in range(7))
+SCRATCH = 7 * _GROUP
 
 
 @inner
@@ -85,27 +88,81 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, halves: A
 
 
 @inner
-def sum_group(d: Any, x: Any, g: Any, count: Any, rate: Any, cap: Any, like: Any) -> None:
-    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`."""
+def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              like: Any) -> None:  # fmt: skip
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+
+    And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    """
     lanes = lane_count(like)
     m = load(x, 0, like)
+    squares = largest_square(m, fill(0.0, like), cap)
     for j in range(1, count):
-        m = maximum(load(x, j * lanes, like), m)  # passes a NaN over: the sum will have it
-    top = capped(m, cap)
+        v = load(x, j * lanes, like)
+        m = maximum(v, m)  # passes a NaN over: the sum will have it
+        squares = largest_square(v, squares, cap)
+    store(d, M, m)
+    set_tops(d, m, cap)
+    about = about_rows(d, 0, rate, cap, like)
+    if all_within(squares, about):
+        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, like)
+    else:
+        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, like)
+    for r in range(lanes):
+        d[REST + r] *= unscale(like)
+
+
+@inner
+def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
+                near: Any, like: Any) -> None:  # fmt: skip
+    """The sums of `sum_group`; `near` as in effective.py."""
+    lanes = lane_count(like)
     total, ties, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
     for j in range(count):
-        v = load(x, j * lanes, like)
-        e = exp_scaled(capped(v, cap) - top, rate)
-        store(g, j * lanes, e)
+        k = j * lanes
+        v = load(x, k, like)
+        e, gap, slope = effect(v, about, near)
+        store(g, k, e)
+        _keep(gaps, k, gap)
+        _keep(slopes, k, slope)
         at_m = equal(v, m)
         total = where(at_m, total, total + e)
         ties = where(at_m, ties + one, ties)
-    store(d, M, m)
-    store(d, TOP, top)
     store(d, REST, total)
     store(d, TIES, ties)
-    for r in range(lanes):
-        d[REST + r] *= unscale(like)
+
+
+@by_dtype
+def _keep(values: Any, at: Any, value: Any) -> Any:
+    def nothing(values: Any, at: Any, value: Any) -> None:
+        pass
+
+    def kept(values: Any, at: Any, value: Any) -> None:
+        store(values, at, value)
+
+    return nothing if isinstance(values, types.NoneType) else kept
+
+
+@by_dtype
+def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+        return load(x, at, like) - top
+
+    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+        return load(gaps, at, like)
+
+    return plain if isinstance(cap, types.NoneType) else kept
+
+
+@by_dtype
+def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
+    def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
+        return None
+
+    def kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
+        return load(slopes, at, like)
+
+    return nothing if isinstance(cap, types.NoneType) else kept
 
 
 @inner
@@ -132,8 +189,8 @@ def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mi
 
 
 @inner
-def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any, cap: Any,
-                     like: Any) -> None:  # fmt: skip
+def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any,
+                     cap: Any, like: Any) -> None:  # fmt: skip
     """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
     lanes, zero = lane_count(like), fill(0.0, like)
     m, top = load(d, M, like), load(d, TOP, like)
@@ -142,14 +199,14 @@ def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, cou
         share, ties = fill(mix[1], like), load(d, TIES, like)
         for j in range(count):
             v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind + (top - capped(v, cap)))
+            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
         behind, above = behind * share, ties * share
         below = (fill(count, like) - ties) * share
     else:
         for j in range(count):
             v, c = load(x, j * lanes, like), load(a, j * lanes, like)
             at_m = equal(v, m)
-            distance = where(at_m, zero, top - capped(v, cap))
+            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
             behind = where(equal(c, zero), behind, fma(c, distance, behind))
             below, above = where(at_m, below, below + c), where(at_m, above + c, above)
     store(d, BEHIND, behind)
@@ -158,8 +215,8 @@ def sum_coefficients(d: Any, x: Any, a: Any, t: Any, weights: Any, mix: Any, cou
 
 
 @inner
-def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any, mix: Any, cap: Any,
-               like: Any) -> None:  # fmt: skip
+def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
+               mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
     """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
     lanes, zero = lane_count(like), fill(0.0, like)
     counts = less(zero, load(d, COUNTS, like))
@@ -176,8 +233,7 @@ def give_group(d: Any, x: Any, g: Any, a: Any, t: Any, weights: Any, count: Any,
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
-        if cap is not None:
-            r = r * capped_slope(load(x, k, like), cap)
+        r = sloped(r, _slope(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
 
 

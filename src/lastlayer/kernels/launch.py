@@ -13,6 +13,7 @@ from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
 from lastlayer.kernels.dtypes import KIND_LIKES
+from lastlayer.kernels.softcap_row import constants
 from lastlayer.problem import Problem
 
 _SCRATCH = max(tile.SCRATCH, group.SCRATCH)
@@ -53,9 +54,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         1.0 / math.log(problem.base),
         problem.reduce.scale,
     )
-    cap = problem.softcap or None
-    # softcap · tanh(x / softcap), rounded to float32, would be off by more than is promised
-    like = np.float64(0) if cap else loss.dtype.type(0)
+    like, cap = loss.dtype.type(0), _cap(problem, loss.dtype)
     mix = (1.0 - smoothing, smoothing / count) if targets is not None or smoothing else None
     # None in place of an option gives a kernel without the code for it: compiled when it is called
     # for. A temperature of 1 is worth that where nothing else is asked for.
@@ -90,6 +89,14 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     if wrong:  # only now, and only then, is it worth asking which they are
         problem.check_targets()
     return loss
+
+
+def _cap(problem: Problem, dtype: Any) -> tuple[float, ...] | float | None:
+    """The soft-cap as kernels know it."""
+    if not problem.softcap:
+        return None
+    single = dtype == np.float32
+    return constants(problem.softcap, problem.temperature) if single else problem.softcap
 
 
 def targets_fit(targets: Array) -> bool:

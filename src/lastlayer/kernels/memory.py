@@ -14,7 +14,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import FLOATS, rounded, same, widened
-from lastlayer.kernels.jit import inner
+from lastlayer.kernels.jit import by_dtype
+from lastlayer.kernels.lanes import part
 from lastlayer.kernels.simd import Vector, call, lanes_of, spread, vector_of
 
 _I8, _I32, _I64 = (ir.IntType(n) for n in (8, 32, 64))
@@ -114,7 +115,7 @@ def load(typingctx: Any, source: Any, index: Any, like: Any) -> Any:
         element = _stored(context, source.dtype)
         value = builder.load(_place(builder, args[0], args[1], element, vector.lanes))
         value.align = source.dtype.bitwidth // 8
-        return widened(context, builder, value, source.dtype, like)
+        return widened(context, builder, value, source.dtype, vector.dtype)
 
     return vector(source, index, like), codegen
 
@@ -213,10 +214,13 @@ def _store(past_cache: bool) -> Callable[..., Any]:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             element, size = _stored(context, target.dtype), target.dtype.bitwidth // 8
             data = rounded(context, builder, args[2], value.dtype, target.dtype)
-            done = builder.store(data, _place(builder, args[0], args[1], element, value.lanes))
-            done.align = size * value.lanes if past_cache else size
-            if past_cache:
-                done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
+            lanes = lanes_of(value.dtype)
+            for at in range(0, value.lanes, lanes):
+                place = _place(builder, args[0], builder.add(args[1], _I64(at)), element, lanes)
+                done = builder.store(part(builder, data, at, lanes), place)
+                done.align = size * lanes if past_cache else size
+                if past_cache:
+                    done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
             return context.get_dummy_value()
 
         return types.void(target, index, value), codegen
@@ -271,9 +275,16 @@ def write(typingctx: Any, target: Any, index: Any, value: Any) -> Any:
     return types.void(target, index, value), codegen
 
 
-@inner
+@by_dtype
 def load_up_to(source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any:
-    """`load` where at least a vector's numbers are left, else `load_first`."""
-    if count >= lane_count(like):
+    """`load` where at least a vector's numbers are left, or `count` is None; else `load_first`."""
+
+    def whole(source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any:
         return load(source, index, like)
-    return load_first(source, index, count, rest, like)
+
+    def any_count(source: Any, index: Any, count: Any, rest: Any, like: Any) -> Any:
+        if count >= lane_count(like):
+            return load(source, index, like)
+        return load_first(source, index, count, rest, like)
+
+    return whole if isinstance(count, types.NoneType) else any_count

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.group import (
+    GAPS,
     HALVES,
     PLACES,
+    SLOPES,
     A,
     G,
     X,
@@ -21,23 +24,51 @@ from lastlayer.kernels.group import (
     sum_coefficients,
     sum_group,
 )
-from lastlayer.kernels.jit import kernel
+from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import lane_count, pointer
 from lastlayer.kernels.row import (
     FAULTS,
     OWN,
     PICKED,
     SAMPLE,
+    TOP,
+    M,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
 )
-from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
+
+
+@by_dtype
+def _pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
+    """A pointer where neither a nor b is None, else None."""
+
+    def nothing(a: Any, b: Any, address: Any, like: Any) -> None:
+        return None
+
+    def place(a: Any, b: Any, address: Any, like: Any) -> Any:
+        return pointer(address, like)
+
+    return nothing if types.none in (a, b) else place
+
+
+@by_dtype
+def _pick(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> Any:
+    """What the label's logit of a row, at x[at], is behind the cap; the top where it is it."""
+
+    def plain(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
+        d[PICKED + r] = np.float64(x[at])
+
+    def kept(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
+        gap = 0.0 if x[at] == d[M + r] else np.float64(gaps[at])
+        d[PICKED + r] = d[TOP + r] + gap
+
+    return plain if isinstance(cap, types.NoneType) else kept
 
 
 @kernel
@@ -56,6 +87,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
     places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
+    gaps = _pointer_if(cap, cap, scratch + GAPS, like)
+    slopes = _pointer_if(cap, g, scratch + SLOPES, like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     plan_turn(places, count, like)
     d[FAULTS] = 0.0
@@ -65,17 +98,17 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, count, rate, cap, like)
+        sum_group(d, logits, result, gaps, slopes, count, rate, cap, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
                               count, tile, halves, a, like)  # fmt: skip
-            sum_coefficients(d, logits, a, t, w, mix, count, cap, like)
+            sum_coefficients(d, logits, gaps, a, t, w, mix, count, cap, like)
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
-                    d[PICKED + r] = capped(np.float64(logits[label * lanes + r]), cap)
+                    _pick(d, r, logits, gaps, label * lanes + r, cap)
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
@@ -83,13 +116,13 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         give(d, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, a, t, w, count, mix, cap, like)
+            give_group(d, logits, result, slopes, a, t, w, count, mix, cap, like)
             if indices != 0:
                 for r in range(tile):
                     if d[SAMPLE + r] > 0.0:
                         k = pointer(indices, _I64)[row + r] * lanes + r
                         if cap is not None:
-                            d[OWN + r] *= capped_slope(np.float64(logits[k]), cap)
+                            d[OWN + r] *= np.float64(slopes[k])
                         result[k] = d[OWN + r]
             store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
                         count, tile, like)  # fmt: skip
@@ -113,7 +146,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
-        sum_group(d, logits, result, count, None, None, like)
+        sum_group(d, logits, result, None, None, count, None, None, like)
         finish_normaliser(d)
         if y is None:
             give(d, pointer(lse, like), row, tile)

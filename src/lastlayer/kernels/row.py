@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.jit import inner, widest_vectors
+from lastlayer.kernels.log1p import log1p
 from lastlayer.kernels.memory import pointer, write
-from lastlayer.kernels.vecmath import exp_negative, log1p
+from lastlayer.kernels.vecmath import exp_negative
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -28,8 +29,9 @@ SAMPLE, WEIGHT, PICKED = 7 * ROWS, 8 * ROWS, 9 * ROWS  # weights of row and labe
 # what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label
 LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14 * ROWS
 COUNTS = 15 * ROWS  # 1 where the row's weight is above 0, which float32 may round to
-FAULTS = 16 * ROWS  # a number for the whole call: soft targets that are none
-STATES = 17 * ROWS
+HIGH, LOW, LIMIT, SLOPE = 16 * ROWS, 17 * ROWS, 18 * ROWS, 19 * ROWS  # see softcap_row.py
+FAULTS = 20 * ROWS  # a number for the whole call: soft targets that are none
+STATES = 21 * ROWS
 
 
 @inner
@@ -110,7 +112,7 @@ def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: A
              ignore: Any) -> None:  # fmt: skip
     """The weights of a tile's rows and labels; rows beyond the tile are left out."""
     for r in range(ROWS):
-        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r], d[COUNTS + r] = 0.0, 1.0, 0.0, 0.0
+        d[SAMPLE + r], d[WEIGHT + r], d[PICKED + r], d[COUNTS + r] = 0.0, 1.0, -np.inf, 0.0
     for r in range(tile):
         d[SAMPLE + r] = sample_weight(row + r, samples, indices, ignore)
         d[COUNTS + r] = 1.0 if d[SAMPLE + r] > 0.0 else 0.0

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.log1p import log1p
 from lastlayer.kernels.memory import as_like
-from lastlayer.kernels.vecmath import exp_negative, log1p, rate_of
+from lastlayer.kernels.vecmath import exp_negative, rate_of
 
 
 @inner

@@ -52,14 +52,14 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, vector, ir.VectorType(_LLVM[vector.dtype], vector.lanes))
 
 
-def lanes_of(dtype: Any) -> int:
-    """How many numbers of a floating dtype (float32 or float64) a vector has."""
-    return BYTES * 8 // int(dtype.bitwidth)
+def lanes_of(kind: Any) -> int:
+    """How many numbers of a floating dtype (float32 or float64) a vector has; of one, its own."""
+    return kind.lanes if isinstance(kind, Vector) else BYTES * 8 // int(kind.bitwidth)
 
 
-def vector_of(dtype: Any) -> Vector:
-    """The vector type of a floating dtype."""
-    return Vector(dtype, lanes_of(dtype))
+def vector_of(kind: Any) -> Vector:
+    """The vector type of a floating dtype; of a vector, its own."""
+    return kind if isinstance(kind, Vector) else Vector(kind, lanes_of(kind))
 
 
 def element_of(kind: Any) -> Any:
@@ -106,7 +106,7 @@ def features(context: Any) -> str:
 @intrinsic
 def fill(typingctx: Any, value: Any, like: Any) -> Any:
     """A vector of the precision of the float `like`, `value` in every lane."""
-    result = vector_of(element_of(like))
+    result = vector_of(like)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number = context.cast(builder, args[0], value, result.dtype)
@@ -116,10 +116,26 @@ def fill(typingctx: Any, value: Any, like: Any) -> Any:
 
 
 @intrinsic
+def four(typingctx: Any, like: Any) -> Any:
+    """Four vectors of the precision of the float `like` as one, of zeros.
+
+    What is done with it is done with the four by turns, and none waits for another.
+    """
+    result = Vector(like, 4 * lanes_of(like))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(result), [0.0] * result.lanes)
+
+    return result(like), codegen
+
+
+@intrinsic
 def const(typingctx: Any, value: Any, like: Any) -> Any:
     """`value` in the type of `like`, a float or a vector of floats or integers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if value == like:
+            return args[0]
         number = context.cast(builder, args[0], value, element_of(like))
         return spread(builder, number, like.lanes) if isinstance(like, Vector) else number
 
@@ -154,6 +170,16 @@ def minus(typingctx: Any, a: Any, b: Any) -> Any:
         return builder.sub(*args)
 
     return a(a, b), codegen
+
+
+@intrinsic
+def negative(typingctx: Any, a: Any) -> Any:
+    """−a of floats. Of zero as well, unlike 0 − a, and so for nothing where a product follows."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fneg(args[0])
+
+    return a(a), codegen
 
 
 @intrinsic
@@ -204,59 +230,6 @@ def from_bits(typingctx: Any, n: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(result))
 
     return result(n), codegen
-
-
-def _reduction(combine: Callable[..., Any]) -> Callable[..., Any]:
-    @intrinsic
-    def reduce(typingctx: Any, vector: Any) -> Any:
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            (value,), half = args, vector.lanes // 2
-            empty = ir.Constant(value.type, ir.Undefined)
-            while half:
-                order = [lane + half if lane < half else 0 for lane in range(vector.lanes)]
-                places = ir.Constant(ir.VectorType(_I32, vector.lanes), order)
-                value = combine(builder, value, builder.shuffle_vector(value, empty, places))
-                half //= 2
-            return builder.extract_element(value, _I32(0))
-
-        return vector.dtype(vector), codegen
-
-    return reduce  # type: ignore[no-any-return]
-
-
-total_of = _reduction(lambda builder, a, b: builder.fadd(a, b))
-largest_of = _reduction(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
-
-
-def _of_bits(name: str, *rest: Any) -> Callable[..., Any]:
-    @intrinsic
-    def count(typingctx: Any, word: Any) -> Any:
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return call(builder, f"llvm.{name}.i64", _I64, [*args, *rest])
-
-        return types.int64(types.int64), codegen
-
-    return count  # type: ignore[no-any-return]
-
-
-bits_set = _of_bits("ctpop")  # of an int64, how many bits are set
-first_bit = _of_bits("cttz", ir.IntType(1)(0))  # and which is the first; 64 where none is
-
-
-@intrinsic
-def store_mask(typingctx: Any, target: Any, index: Any, mask: Any) -> Any:
-    """A mask's bits to place `index`, counted in lanes, of the bits that begin at `target`."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = ir.IntType(mask.lanes)
-        bytes_ = builder.bitcast(args[0], ir.IntType(8).as_pointer())
-        place = builder.gep(bytes_, [builder.lshr(args[1], _I64(3))])
-        done = builder.store(builder.bitcast(args[2], number),
-                             builder.bitcast(place, number.as_pointer()))  # fmt: skip
-        done.align = 1
-        return context.get_dummy_value()
-
-    return types.void(target, types.int64, mask), codegen
 
 
 @intrinsic

@@ -14,21 +14,18 @@ from numba import types
 
 from lastlayer.kernels.blocks import BLOCK, ask
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import largest_of, total_of
+from lastlayer.kernels.masks import bits_set, first_bit, store_mask
 from lastlayer.kernels.memory import lane_count, load, load_up_to
 from lastlayer.kernels.simd import (
     at_least,
-    bits_set,
     const,
     element_of,
     equal,
     fill,
-    first_bit,
     fma,
-    largest_of,
     maximum,
     next_up,
-    store_mask,
-    total_of,
     where,
 )
 from lastlayer.kernels.vecmath import LIFT, LOWEST_32, LOWEST_64, exp_scaled
@@ -139,7 +136,7 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance
     """
     lanes, end, j, t = lane_count(like), at + n, at, fill(top, like)
     a = fill(0.0, like)
-    b, c, d, first = a, a, a, a
+    b, c, d, rest, first = a, a, a, a, a
     second = second_start(like, variance)
     while j + 4 * lanes <= end:
         ask(x, j, lanes)
@@ -166,10 +163,11 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance
     while j < end:
         v = load_up_to(x, j, end - j, -np.inf, like)
         e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
-        a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
+        rest, first, second = rest + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
-    return total_of((a + b) + (c + d)), -total_of(first), total_of(second)
+    # as `blocks` folds four vectors that are one
+    return total_of(rest + ((a + c) + (b + d))), -total_of(first), total_of(second)
 
 
 @inner

@@ -11,6 +11,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner, widest_vectors
+from lastlayer.kernels.log1p import log1p
 from lastlayer.kernels.memory import lane_count, load, pointer, store, store_first
 from lastlayer.kernels.row import (
     ALONE,
@@ -33,7 +34,7 @@ from lastlayer.kernels.row import (
     index_loss,
 )
 from lastlayer.kernels.simd import bits, fill, maximum
-from lastlayer.kernels.vecmath import exp_scaled, log1p, unscale
+from lastlayer.kernels.vecmath import exp_scaled, unscale
 
 # What is known of a tile's rows, in runs of `row` that a loss without options leaves free
 FIRST, SECOND = BEHIND, BELOW  # Σ e u; Σ e² or Σ e u², both without the maximum

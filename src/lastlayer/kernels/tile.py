@@ -41,7 +41,7 @@ from lastlayer.kernels.row import (
     TOP,
     M,
 )
-from lastlayer.kernels.softcap import capped
+from lastlayer.kernels.softcap_row import about_row, set_top
 from lastlayer.kernels.vecmath import unscale
 
 TILE = ROWS  # rows whose sums are finished together
@@ -71,7 +71,9 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: A
     found = block_max(x, at, n, like)
     m = np.float64(found)
     if m > d[M + r]:
-        top, before = capped(m, cap), d[TOP + r]
+        before = d[TOP + r]
+        set_top(d, r, m, cap)
+        top = d[TOP + r]
         lowered = math.exp((before - top) * inv_t)  # exp(−inf) = 0 at the first block
         d[REST + r] = (d[REST + r] + d[TIES + r]) * lowered
         d[TIES + r] = 0.0
@@ -79,13 +81,13 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: A
             d[BEHIND + r] += (d[BELOW + r] + d[AT_TOP + r]) * (top - before)
         d[BELOW + r] += d[AT_TOP + r]
         d[AT_TOP + r] = 0.0
-        d[M + r], d[TOP + r] = m, top
-    highest = as_like(d[TOP + r], like)
+        d[M + r] = m
+    about = about_row(d, r, rate, cap, like)
     if m < d[M + r]:
-        total = block_below(x, at, n, highest, rate, cap, like)
+        total = block_below(x, at, n, about, like)
         d[REST + r] += np.float64(total) * unscale(like)
     else:
-        total, ties = block_sum(x, at, n, as_like(d[M + r], like), highest, rate, cap, like)
+        total, ties = block_sum(x, at, n, as_like(d[M + r], like), about, like)
         d[REST + r] += np.float64(total) * unscale(like)
         d[TIES + r] += np.float64(ties)
 
@@ -161,7 +163,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     """The sums of a block, for `visit`."""
     d, rate, inv_t, cap, weights, mix, like = extra
     merge(d, r, x, at, n, rate, inv_t, cap, like)
-    add_coefficients(d, r, block, n, x, at, t, t_at, cap, weights, mix, like)
+    add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
 
 
 # An option is looked for (`mix is None`) where it is an argument: Numba then leaves out what can't
@@ -170,18 +172,18 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
 
 @inner
 def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
-                     cap: Any, weights: Any, mix: Any, like: Any) -> None:  # fmt: skip
+                     rate: Any, cap: Any, weights: Any, mix: Any, like: Any) -> None:  # fmt: skip
     """The sums of a block's coefficients, where there are any."""
     if mix is not None:
-        m, top = as_like(d[M + r], like), as_like(d[TOP + r], like)
+        m, about = as_like(d[M + r], like), about_row(d, r, rate, cap, like)
         if t is None and weights is None:  # the same for every class
-            distance = np.float64(block_distance(x, at, n, m, top, cap, like))
+            distance = np.float64(block_distance(x, at, n, m, about, like))
             d[BEHIND + r] += mix[1] * distance
             d[BELOW + r] = mix[1] * (block + n - d[TIES + r])
             d[AT_TOP + r] = mix[1] * d[TIES + r]
         else:
             behind, below, above = block_coefficients(
-                x, at, n, t, t_at, weights, block, mix, m, top, cap, like
+                x, at, n, t, t_at, weights, block, mix, m, about, like
             )
             d[BEHIND + r] += np.float64(behind)
             d[BELOW + r] += np.float64(below)
@@ -196,7 +198,7 @@ def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: An
     """The gradient of a block, for `visit`."""
     d, row, indices, rate, cap, weights, mix, spare, past, like = extra
     if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
-        emit(nothing, None, x, at, n, -1, as_like(0.0, like), spare, g, to, past, like)
+        emit(nothing, None, None, x, at, n, -1, as_like(0.0, like), spare, g, to, past, like)
         return
     label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
     give_row(d, r, block, n, x, at, t, t_at, g, to, label, rate, cap, weights, mix, spare, past,
@@ -209,15 +211,14 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
              past: Any, like: Any) -> None:  # fmt: skip
     """The gradient of a block of a row that counts, for an index or with coefficients."""
     own = as_like(d[OWN + r], like)
-    top, factor = as_like(d[TOP + r], like), as_like(d[FACTOR + r], like)
+    about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
     if mix is None:
-        known = (top, rate, factor, cap)
-        emit(scaled_exp, known, x, at, n, label, own, spare, g, to, past, like)
+        emit(scaled_exp, about, factor, x, at, n, label, own, spare, g, to, past, like)
     else:
         share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
         m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
-        several = (m, top, rate, factor, cap, share, single, alone, t, t_at, weights, block, mix)
-        emit(minus_coefficients, several, x, at, n, label, own, spare, g, to, past, like)
+        several = (m, factor, share, single, alone, t, t_at, weights, block, mix)
+        emit(minus_coefficients, about, several, x, at, n, label, own, spare, g, to, past, like)
 
 
 @inner
@@ -225,10 +226,9 @@ def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
                  g: Any, to: Any) -> None:  # fmt: skip
     """A block of probabilities or their logarithms, for `visit`."""
     d, logarithms, spare, past, like = extra
-    top, own = as_like(d[TOP + r], like), as_like(0.0, like)
+    about, own = about_row(d, r, None, None, like), as_like(0.0, like)
+    value = as_like(d[(SHARE if logarithms else FACTOR) + r], like)
     if logarithms:
-        known = (top, as_like(d[SHARE + r], like))
-        emit(logarithm, known, x, at, n, -1, own, spare, g, to, past, like)
+        emit(logarithm, about, value, x, at, n, -1, own, spare, g, to, past, like)
     else:
-        scale = (top, None, as_like(d[FACTOR + r], like), None)
-        emit(scaled_exp, scale, x, at, n, -1, own, spare, g, to, past, like)
+        emit(scaled_exp, about, value, x, at, n, -1, own, spare, g, to, past, like)

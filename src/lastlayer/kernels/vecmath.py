@@ -1,7 +1,6 @@
-"""exp, log1p and tanh without a branch, a call or a table, for float32 and float64.
+"""exp without a branch, a call or a table, of vectors and plain numbers of float32 and float64.
 
-exp takes vectors and plain numbers; loops over the others LLVM turns into vector instructions.
-Coefficients: `benchmarks/exp_polynomial.py`; log1p and tanh after fdlibm and Cephes.
+Coefficients: `benchmarks/exp_polynomial.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import joined, part
 from lastlayer.kernels.simd import (
     Vector,
     bits,
@@ -61,7 +61,7 @@ LIFT = {types.float32: 64, types.float64: 512}
 
 def _has_power(context: Any, kind: Any) -> bool:
     """Whether one instruction multiplies by 2^n."""
-    whole = isinstance(kind, Vector) and kind.lanes * kind.dtype.bitwidth == 512
+    whole = isinstance(kind, Vector) and kind.lanes * kind.dtype.bitwidth % 512 == 0
     return whole and "+avx512f" in features(context)
 
 
@@ -94,9 +94,17 @@ def lifted_power(typingctx: Any, p: Any, k: Any, n: Any) -> Any:
         kind = args[0].type
         if _has_power(context, p):
             name = f"llvm.x86.avx512.mask.scalef.{'ps' if width == 32 else 'pd'}.512"
-            everywhere = ir.IntType(lanes)(-1)
-            as_set = _I32(4)  # rounding
-            return call(builder, name, kind, [args[0], args[2], args[0], everywhere, as_set])
+            each = 512 // width
+            one, everywhere, as_set = (
+                ir.VectorType(kind.element, each),
+                ir.IntType(each)(-1),
+                _I32(4),
+            )
+            results = []
+            for at in range(0, lanes, each):
+                q, e = part(builder, args[0], at, each), part(builder, args[2], at, each)
+                results.append(call(builder, name, one, [q, e, q, everywhere, as_set]))
+            return joined(builder, results)
         whole = ir.IntType(width)
         if lanes > 1:
             whole = ir.VectorType(whole, lanes)
@@ -170,6 +178,21 @@ def exp_scaled(d: Any, rate: Any) -> Any:
     if element_of(d) == types.float32:
         return single_plain if plain else single
     return double_plain if plain else double
+
+
+@inner
+def expm1_and_exp(d: Any) -> Any:
+    """exp(d) − 1 and exp(d) in float64 for d in [−750, 0]."""
+    k = fma(d, const(_LOG2E, d), const(_MAGIC_64, d))
+    n = k - const(_MAGIC_64, d)
+    r = fma(n, const(-_LN2_LOW_64, d), fma(n, const(-_LN2_HIGH_64, d), d))
+    q = fma(const(_Q9_64, d), r, const(_Q8_64, d))
+    q = fma(fma(q, r, const(_Q7_64, d)), r, const(_Q6_64, d))
+    q = fma(fma(q, r, const(_Q5_64, d)), r, const(_Q4_64, d))
+    q = fma(fma(q, r, const(_Q3_64, d)), r, const(_Q2_64, d))
+    q = fma(fma(q, r, const(_Q1_64, d)), r, const(_Q0_64, d))
+    t, power = fma(q * r, r, r), lifted_power(lifted(1.0, d), k, n) * const(2.0**-512, d)
+    return fma(t, power, power - const(1.0, d)), fma(t, power, power)
 
 
 @by_dtype
@@ -263,34 +286,3 @@ def unscale(typingctx: Any, like: Any) -> Any:
         return context.get_constant(types.float64, 2.0 ** -LIFT[like])
 
     return types.float64(like), codegen
-
-
-# --------------------------------------------------------------------------- log1p
-
-_SHIFT_64 = np.int64(52)
-_SQRT_HALF = np.int64(0x3FE6A09E00000000)
-_ONE_BITS = np.int64(0x3FF0000000000000)
-_MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
-_MAGIC_BITS = np.int64(0x4338000000000000)
-_L1, _L2, _L3, _L4 = 0.6666666666666735, 0.3999999999940942, 0.2857142874366239, 0.22222198432149784
-_L5, _L6, _L7 = 0.1818357216161805, 0.15313837699209373, 0.14798198605116586
-
-
-@inner
-def log1p(x: Any, inverse: Any) -> Any:
-    """log(1 + x) for finite x ≥ 0, in float64, with 1 / (1 + x), which callers have; NaN stays NaN.
-
-    u = 1 + x rounds, and c is what it lost: log(u) + c / u. For tiny x, u = 1 and c = x.
-    """
-    u = 1.0 + x
-    c = x - (u - 1.0) if x < 1.0 else 1.0 - (u - x)
-    shifted = bits(u) + (_ONE_BITS - _SQRT_HALF)
-    k = from_bits((shifted >> _SHIFT_64) - np.int64(1023) + _MAGIC_BITS) - _MAGIC_64
-    f = from_bits((shifted & _MANTISSA) + _SQRT_HALF) - 1.0  # in [√½ − 1, √2 − 1)
-    s = f / (2.0 + f)
-    z = s * s
-    w = z * z
-    poly = z * (_L1 + w * (_L3 + w * (_L5 + w * _L7))) + w * (_L2 + w * (_L4 + w * _L6))
-    half = 0.5 * f * f
-    tail = s * (half + poly) + (k * _LN2_LOW_64 + c * inverse)
-    return k * _LN2_HIGH_64 - ((half - tail) - f)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.blocks import BLOCK
+from lastlayer.kernels.effective import pick
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import pointer, read
@@ -23,13 +24,13 @@ from lastlayer.kernels.row import (
     OWN,
     PICKED,
     SAMPLE,
+    SLOPE,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give,
 )
-from lastlayer.kernels.softcap import capped, capped_slope
 from lastlayer.kernels.tile import (
     G_BUFFER,
     SPARE,
@@ -72,8 +73,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     weights, indices, classes, samples, loss, scratch, states : int
         Addresses, 0 of arrays that are not given. `classes` and `weights` are the class weights,
         in float64 and of the type of `w_like`.
-    numbers, temperature, cap : tuple of float, float or None, float or None
-        See `row`; temperature and soft-cap, None where they do nothing.
+    numbers, temperature, cap : tuple of float, float or None, float or tuple of float or None
+        See `row`; the temperature; the soft-cap, see `softcap_row`. None where they do nothing.
     like, x_like, t_like, w_like, loss_like : numbers
         Of the types of the arithmetic, of logits and gradient, targets, class weights (None where
         there are none) and losses.
@@ -108,8 +109,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
                     label = pointer(indices, _I64)[row + r]
-                    z = read(memory, start + r * x[2] + label * x[3], _F64)
-                    d[PICKED + r] = capped(z, cap)
+                    d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
+            pick(d, rate, cap, like)
         if mix is None:
             finish_index(d, numbers, rate_64, g)
         else:
@@ -119,10 +120,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         if g is not None:
             if indices != 0 and cap is not None:
                 for r in range(tile):
-                    if d[SAMPLE + r] > 0.0:
-                        label = pointer(indices, _I64)[row + r]
-                        z = read(memory, start + r * x[2] + label * x[3], _F64)
-                        d[OWN + r] *= capped_slope(z, cap)
+                    d[OWN + r] *= d[SLOPE + r]
             place = outer * g[1] + position * g[2]
             known = (d, row, indices, rate, cap, w, mix, spare, past, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,

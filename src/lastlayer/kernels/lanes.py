@@ -1,0 +1,109 @@
+"""Between the lanes of a vector: what they come to together, and vectors taken apart and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from lastlayer.kernels.simd import lanes_of, vector_of
+
+_I32 = ir.IntType(32)
+
+
+def part(builder: Any, value: Any, first: int, lanes: int) -> Any:
+    """LLVM code: `lanes` lanes of a vector from the given one on."""
+    order = ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
+    return builder.shuffle_vector(value, value, order)
+
+
+def joined(builder: Any, parts: list[Any]) -> Any:
+    """LLVM code: vectors of one type, as many as a power of two, as one."""
+    while len(parts) > 1:
+        order = ir.Constant(ir.VectorType(_I32, 2 * parts[0].type.count),
+                            list(range(2 * parts[0].type.count)))  # fmt: skip
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [builder.shuffle_vector(a, b, order) for a, b in pairs]
+    return parts[0]
+
+
+def _reduction(combine: Callable[..., Any], whole: bool) -> Callable[..., Any]:
+    """Half of the lanes with the other half, until one is left, or as many as a vector has."""
+
+    @intrinsic
+    def reduce(typingctx: Any, vector: Any) -> Any:
+        least = 1 if whole else lanes_of(vector.dtype)
+        result = vector.dtype if whole else vector_of(vector.dtype)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            (value,), lanes = args, vector.lanes
+            while lanes > least:
+                lanes //= 2
+                value = combine(
+                    builder, part(builder, value, 0, lanes), part(builder, value, lanes, lanes)
+                )
+            return builder.extract_element(value, _I32(0)) if whole else value
+
+        return result(vector), codegen
+
+    return reduce  # type: ignore[no-any-return]
+
+
+def _sum(builder: Any, a: Any, b: Any) -> Any:
+    return builder.fadd(a, b)
+
+
+def _largest(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+total_of, largest_of = _reduction(_sum, True), _reduction(_largest, True)
+fold_sum, fold_largest = _reduction(_sum, False), _reduction(_largest, False)
+
+
+@intrinsic
+def first_of(typingctx: Any, vector: Any) -> Any:
+    """The number in the first lane."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], _I32(0))
+
+    return vector.dtype(vector), codegen
+
+
+@intrinsic
+def all_of(typingctx: Any, mask: Any) -> Any:
+    """Whether a mask is set in every lane."""
+    whole = ir.IntType(mask.lanes)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("==", builder.bitcast(args[0], whole), whole(-1))
+
+    return types.boolean(mask), codegen
+
+
+@intrinsic
+def doubled(typingctx: Any, vector: Any) -> Any:
+    """A vector of float32 as two of float64: its lower half and its upper."""
+    half = vector_of(types.float64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        wide = context.get_value_type(half)
+        parts = [part(builder, args[0], at, half.lanes) for at in (0, half.lanes)]
+        return context.make_tuple(builder, sig.return_type, [builder.fpext(p, wide) for p in parts])
+
+    return types.UniTuple(half, 2)(vector), codegen
+
+
+@intrinsic
+def halved(typingctx: Any, low: Any, high: Any) -> Any:
+    """The reverse of `doubled`, rounded."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        narrow = ir.VectorType(ir.FloatType(), low.lanes)
+        return joined(builder, [builder.fptrunc(a, narrow) for a in args])
+
+    return vector_of(types.float32)(low, high), codegen

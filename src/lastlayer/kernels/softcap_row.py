@@ -1,0 +1,164 @@
+"""What a soft-cap comes to for a call and for a row, before its logits are looked at.
+
+What a kernel is given for a cap is None, the cap itself for arithmetic in float64, or for float32
+a tuple of `constants`; `effective.py` tells what for.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import all_of, first_of
+from lastlayer.kernels.memory import as_like, lane_count, load, store
+from lastlayer.kernels.row import HIGH, LIMIT, LOW, ROWS, TOP, M
+from lastlayer.kernels.simd import bits, const, fill, fma, from_bits, less, negative, where
+from lastlayer.kernels.softcap import capped_and_slope
+
+_F64 = np.float64(0)
+_BEYOND = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
+
+# H_1 … H_7 for a cap of at most 34 T, with which tanh is off by at most 1.3e-9 up to 0.96, and for
+# others, off by at most 7e-10 a³ up to 0.75: cap · tanh(x / cap) is off by at most 5e-8 T.
+_H = (-0.33333289859546816, 0.13332332255019344, -0.053883500314570704, 0.02150901327912812,
+      -0.007995570813743524, 0.0023494028198098368, -0.00037568239696584394)  # fmt: skip
+_H_WIDE = (-0.333333332777677, 0.13333323351853643, -0.053965320491635244, 0.021836935342139437,
+           -0.008688660825459398, 0.003096142905961521, -0.0007002093077952321)  # fmt: skip
+
+_OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
+
+# What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
+# lacks; the reciprocal; 1 / (CAP · RATE), REACH, T; CAP · RATE in float32 and what that lacks;
+# 2 / (CAP ln 2); the square up to which a logit is an outer one; then RATE · h in x².
+(CAP, RATE, RATE_32, LACKS, UNIT, SHARE, REACH, T, END_32, END_LACKS, DECAY, OUTER,
+ SERIES) = range(13)  # fmt: skip
+
+
+def constants(cap: float, temperature: float) -> tuple[float, ...]:
+    """What kernels in float32 need of a soft-cap and a temperature."""
+    rate = 1.0 / (temperature * math.log(2.0))
+    rate_32 = float(np.float32(rate))
+    farthest, terms = (0.96, _H) if cap <= 34.0 * temperature else (0.75, _H_WIDE)
+    reach = min(farthest * cap, math.cbrt(30.0 * temperature * cap * cap))
+    series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(terms, 1)]
+    for k, c in enumerate(series, 1):
+        small = abs(c) < 1e-37  # not to be held as a normal number
+        if abs(c) > 1e37 or (small and abs(c) * reach ** (2 * k + 1) > 1e-8):
+            reach = 0.0  # no logit is within it
+        if reach == 0.0 or small:
+            series[k - 1] = 0.0
+    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
+    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
+    end_32 = float(np.float32(cap * rate))
+    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, 1.0 / (cap * rate), reach,
+            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
+            *series)  # fmt: skip
+
+
+@inner
+def series(s: Any, cap: Any) -> Any:
+    """RATE · h of s = x², without a factor of s."""
+    q = fma(const(cap[SERIES + 6], s), s, const(cap[SERIES + 5], s))
+    q = fma(fma(q, s, const(cap[SERIES + 4], s)), s, const(cap[SERIES + 3], s))
+    q = fma(q, s, const(cap[SERIES + 2], s))
+    return fma(fma(q, s, const(cap[SERIES + 1], s)), s, const(cap[SERIES], s))
+
+
+# --------------------------------------------------------------------------- a row's maximum
+
+
+@inner
+def _top_in_two(m: Any, cap: Any) -> Any:
+    """cap · tanh(m / cap) of vectors of float64; RATE times it as minus two parts, of which the
+    first is a float32; and the square of how far out a logit of the row may be.
+    """  # fmt: skip
+    s, reach, zero = m * m, const(cap[REACH], m), const(0.0, m)
+    y = m * fma(series(s, cap), s, const(cap[RATE], m))
+    top = y * const(cap[UNIT], m)
+    within = less(s, reach * reach)
+    if not all_of(within):
+        top = where(within, top, capped_and_slope(m, cap[CAP])[0])
+        y = top * const(cap[RATE], m)
+    high = from_bits(bits(y) & const(-1 << 29, bits(y)))
+    limit = const(_BEYOND * cap[T], m) - top
+    limit = where(less(limit, reach), limit, reach)
+    limit = where(less(zero, limit), limit, zero)
+    return top, negative(high), high - y, limit * limit
+
+
+@by_dtype
+def set_top(d: Any, r: Any, m: Any, cap: Any) -> Any:
+    """What m, the largest logit of row r, comes to behind the cap."""
+
+    def same(d: Any, r: Any, m: Any, cap: Any) -> None:
+        d[TOP + r] = m
+
+    def direct(d: Any, r: Any, m: Any, cap: Any) -> None:
+        d[TOP + r] = capped_and_slope(m, cap)[0]
+
+    def in_two(d: Any, r: Any, m: Any, cap: Any) -> None:
+        top, high, low, limit = _top_in_two(fill(m, _F64), cap)
+        d[TOP + r], d[LIMIT + r] = first_of(top), first_of(limit)
+        d[HIGH + r], d[LOW + r] = first_of(high), first_of(low)
+
+    if isinstance(cap, types.NoneType):
+        return same
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+@by_dtype
+def set_tops(d: Any, m: Any, cap: Any) -> Any:
+    """The same of rows whose largest logits are a vector m, which is also at M."""
+
+    def same(d: Any, m: Any, cap: Any) -> None:
+        store(d, TOP, m)
+
+    def direct(d: Any, m: Any, cap: Any) -> None:
+        store(d, TOP, capped_and_slope(m, cap)[0])
+
+    def in_two(d: Any, m: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            top, high, low, limit = _top_in_two(load(d, M + r, _F64), cap)
+            store(d, TOP + r, top)
+            store(d, HIGH + r, high)
+            store(d, LOW + r, low)
+            store(d, LIMIT + r, limit)
+
+    if isinstance(cap, types.NoneType):
+        return same
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT).
+
+
+@by_dtype
+def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """That of row r, for a vector of its logits."""
+
+    def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, as_like(d[TOP + r], like), rate
+
+    def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return (
+            cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like), as_like(d[LIMIT + r], like)
+        )  # fmt: skip
+
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+@by_dtype
+def about_rows(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """That of row r and those after it, one a lane."""
+
+    def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, load(d, TOP + r, like), rate
+
+    def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like)
+
+    return in_two if isinstance(cap, types.BaseTuple) else direct
