@@ -402,7 +402,7 @@ def test_without_a_chinese_font_the_charts_are_english_and_the_command_says_so(
             2,
             "not both",
         ),
-        (["network", "--images", __file__, "--labels", __file__], 1, "test_compare.py"),
+        (["network", "--images", __file__, "--labels", __file__], 2, "test_compare.py"),
         (["neurone"], 2, "No such command 'neurone'"),
     ],
 )

@@ -389,12 +389,12 @@ def files_of(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--data", "data.csv"), 1, "an unknown format"),
+        (("--data", "data.csv"), 2, "an unknown format"),
         (("--data", "nothing.npz"), 1, "nothing.npz: No such file"),
-        (("--data", "images"), 1, "class folder images/empty has no images"),
+        (("--data", "images"), 2, "class folder images/empty has no images"),
         (("--data", "few.npz"), 1, "too few"),
-        (("--images", "broken.gz", "--labels", "labels"), 1, "broken.gz is a broken gzip"),
-        (("--images", "labels", "--labels", "labels"), 1, "1 dimension (labels), and images"),
+        (("--images", "broken.gz", "--labels", "labels"), 2, "broken.gz is a broken gzip"),
+        (("--images", "labels", "--labels", "labels"), 2, "1 dimension (labels), and images"),
         (("--images", "labels"), 2, "--images needs --labels"),
         (("--model", "alexnet"), 1, "8 x 8 pixels: alexnet takes"),
         (("--model", "alexnet", "--engine", "numpy"), 1, "engine torch alone"),
