@@ -420,6 +420,7 @@ def test_resuming_says_where_from_and_more_epochs_may_follow(tmp_path, capsys):
 
 def files_of(tmp_path):
     np.savez(tmp_path / "few.npz", images=np.zeros((3, 8, 8)), labels=[0, 1, 2])
+    np.savez(tmp_path / "alone.npz", images=np.ones((30, 8, 8)), labels=np.zeros(30, int))
     (tmp_path / "broken.gz").write_bytes(b"\x1f\x8b\x08\x00 no more")
     (tmp_path / "labels").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5]))
     (tmp_path / "data.csv").write_text("1,2")
@@ -438,6 +439,7 @@ def files_of(tmp_path):
         (("--images", "labels"), 2, "--images needs --labels"),
         (("--model", "alexnet"), 1, "8 x 8 pixels: alexnet takes"),
         (("--model", "alexnet", "--engine", "numpy"), 1, "engine torch alone"),
+        (("--data", "alone.npz"), 1, "alone.npz has one class alone"),
         (("--classes", "5"), 1, "digits has 10 classes"),
         (("--data", ""), 2, "--data: an empty name is no data"),
         (
