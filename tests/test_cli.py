@@ -126,6 +126,7 @@ def test_the_script_is_declared():
         (ValueError("LABELS = 'x'\nmust be a number"), "LABELS = 'x' must be a number"),
         (ValueError(), "a value that cannot be"),
         (MemoryError(), "not enough memory"),
+        (OSError("Invalid data stream"), "Invalid data stream"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line(monkeypatch, capsys, error, said):

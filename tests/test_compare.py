@@ -347,6 +347,13 @@ def test_the_page_names_the_command_that_makes_it_again(folder, tmp_path):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_the_command_on_the_page_has_every_digit_of_a_number(tmp_path):
+    options = ["--weight", "0.12345678", "--bias", "-1e-07", "--rate", "0.1500001"]
+    assert run("neuron", *options, "--epochs", "2", "--out", str(tmp_path), "-q") == 0
+    page = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert f"compare neuron {' '.join(options)} --epochs 2" in page
+
+
 def idx(path: Path, array: np.ndarray) -> str:
     head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     path.write_bytes(gzip.compress(head + array.astype(np.uint8).tobytes()))
@@ -402,7 +409,7 @@ def test_without_a_chinese_font_the_charts_are_english_and_the_command_says_so(
             2,
             "not both",
         ),
-        (["network", "--images", __file__, "--labels", __file__], 1, "test_compare.py"),
+        (["network", "--images", __file__, "--labels", __file__], 2, "test_compare.py"),
         (["neurone"], 2, "No such command 'neurone'"),
     ],
 )

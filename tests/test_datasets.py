@@ -114,6 +114,10 @@ BROKEN_NPZ = {
     "no pixels": ({"images": random_images(2, 0, 3), "labels": [0, 1]}, "are neither"),
     "no images": ({"images": random_images(0, 3, 3), "labels": np.array([], int)}, "no images in"),
     "nan": ({"images": NAN, "labels": [0, 1]}, "NaN or infinite"),
+    "beyond float32": (
+        {"images": np.full((2, 3, 3), 1e300), "labels": [0, 1]},
+        "NaN or infinite",
+    ),
     "complex": ({"images": NAN.astype(complex), "labels": [0, 1]}, "complex128, not uint8"),
     "floating labels": ({"images": random_images(2, 3, 3), "labels": [0.0, 1.0]}, "float64 of"),
     "one-hot": ({"images": random_images(2, 3, 3), "labels": np.eye(2, dtype=int)}, "(2, 2)"),
@@ -156,6 +160,30 @@ def test_an_absurd_header_in_an_npz_file_is_not_believed(tmp_path, content, said
         archive.writestr("images.npy", content)
         archive.writestr("labels.npy", content)
     with pytest.raises(FileFormatError, match=said):
+        load(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_npz_file_of_any_compression_is_named(tmp_path, method):
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, array in (("images", random_images(9, 9, 9)), ("labels", np.arange(9))):
+            file = io.BytesIO()
+            np.save(file, array)
+            archive.writestr(f"{name}.npy", file.getvalue())
+    assert len(load(path)) == 9
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * 40 + content[140:])
+    with pytest.raises(FileFormatError, match=r"not an \.npz file that can be read"):
+        load(path)
+
+
+def test_members_that_are_no_arrays_are_not_taken_for_some(tmp_path):
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", b"")
+        archive.writestr("labels", b"")
+    with pytest.raises(FileFormatError, match="no array called images or labels, but none"):
         load(path)
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -344,3 +345,13 @@ def test_curves_hold_every_epoch(training):
         assert len(axes.lines[0].get_xdata()) == len(training.history)
     assert "nats" in loss.get_ylabel()
     assert "%" in accuracy.get_ylabel()
+
+
+@pytest.mark.parametrize("epochs", [1, 8])
+def test_the_curves_of_accuracy_are_on_the_chart(training, epochs):
+    """Also in a training of one epoch, and where dropout makes the training part the harder one."""
+    history = [replace(epoch, train_accuracy=0.5) for epoch in training.history[: epochs + 1]]
+    drawn = replace(training, history=history, best_epoch=1)
+    low, high = figures.draw_curves(drawn).axes[1].get_ylim()
+    assert low < 50 < high
+    assert epochs > 1 or low < 100 * history[0].validation_accuracy

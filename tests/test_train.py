@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,7 +207,7 @@ def test_a_training_does_not_go_on_with_other_settings(whole, kept, wished, said
 
 def test_a_training_does_not_go_on_with_other_images(whole, kept):
     others = DataSet(255 - whole.pixels, whole.labels, whole.names, whole.source)
-    with pytest.raises(ValueError, match="fingerprint = "):
+    with pytest.raises(ValueError, match="was made with other images or labels: resume"):
         checkpoint.load(kept[0], choose(others))
 
 
@@ -214,7 +216,12 @@ def test_a_broken_checkpoint_is_named(whole, kept):
 
     path, settings = kept
     content = path.read_bytes()
-    for broken in (b"", b"text", content[:200], content[:-5], save({"weights/x": np.ones(2)})):
+    bare = {"weights/x": np.ones(2)}
+    strange = [
+        save(bare, {"lastlayer": text})
+        for text in ("{}", "3", '{"history": [], "best_epoch": 0}', '{"history": [{"x": 1}]}')
+    ]
+    for broken in (b"", b"text", content[:200], content[:-5], save(bare), *strange):
         path.write_bytes(broken)
         with pytest.raises(FileFormatError, match="is no checkpoint of a training"):
             checkpoint.load(path, settings)
@@ -302,19 +309,52 @@ def test_quiet_prints_the_table_alone(folder, tmp_path, capsys):
     )
 
 
-def test_images_of_ones_own_are_trained_on(tmp_path):
+def test_images_of_ones_own_are_trained_on(tmp_path, capsys):
     from PIL import Image
 
     for image, label in zip(*bars(30, 12), strict=True):
         name = f"{len(list(tmp_path.rglob('*.png'))):03d}.png"
-        where = tmp_path / "images" / ("lying" if label else "upright")
+        where = tmp_path / "[red]" / ("lying" if label else "upright")
         where.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(where / name)
     out = tmp_path / "out"
-    options = ("--data", tmp_path / "images", "--size", 8, "--model", "cnn", "--epochs", 2)
+    options = ("--data", tmp_path / "[red]", "--size", 8, "--model", "cnn", "--epochs", 2)
     assert run(*options, "--engine", "torch", "--classes", 4, "--out", out, "-q") == 0
     assert metrics_of(out)["classes"] == ["lying", "upright"]
     assert np.load(out / "logits.npy").shape == (6, 4)
+    assert "cnn on [red]" in capsys.readouterr().out  # a name, not a colour
+
+
+def test_a_full_disk_leaves_the_earlier_result_and_no_part_of_another(
+    folder, tmp_path, monkeypatch, capsys
+):
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name in RESULTS}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    write = Path.write_bytes
+
+    def full(self, content):
+        write(self, content[: len(content) // 2] if "curves" in self.name else content)
+        if "curves" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert run("--epochs", 2, "--out", tmp_path, "--quiet") == 1
+    said = capsys.readouterr()
+    assert said.err == f"lastlayer: {tmp_path / 'curves.png'}: No space left on device\n"
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    left.pop("checkpoint.safetensors")
+    assert left == before
+
+
+def test_the_digits_are_the_digits_beside_a_folder_of_that_name(tmp_path, monkeypatch, capsys):
+    (tmp_path / "digits" / "a class").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert len(load("digits")) == 1797
+    assert run("--model", "alexnet", "--data", "digits") == 1
+    assert "8 x 8 pixels: alexnet takes" in capsys.readouterr().err
+    assert run("--data", "./digits") == 2
+    assert "class folder digits/a class has no images" in capsys.readouterr().err
 
 
 DYING = """
@@ -380,6 +420,7 @@ def test_resuming_says_where_from_and_more_epochs_may_follow(tmp_path, capsys):
 
 def files_of(tmp_path):
     np.savez(tmp_path / "few.npz", images=np.zeros((3, 8, 8)), labels=[0, 1, 2])
+    np.savez(tmp_path / "alone.npz", images=np.ones((30, 8, 8)), labels=np.zeros(30, int))
     (tmp_path / "broken.gz").write_bytes(b"\x1f\x8b\x08\x00 no more")
     (tmp_path / "labels").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5]))
     (tmp_path / "data.csv").write_text("1,2")
@@ -389,16 +430,18 @@ def files_of(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--data", "data.csv"), 1, "an unknown format"),
+        (("--data", "data.csv"), 2, "an unknown format"),
         (("--data", "nothing.npz"), 1, "nothing.npz: No such file"),
-        (("--data", "images"), 1, "class folder images/empty has no images"),
+        (("--data", "images"), 2, "class folder images/empty has no images"),
         (("--data", "few.npz"), 1, "too few"),
-        (("--images", "broken.gz", "--labels", "labels"), 1, "broken.gz is a broken gzip"),
-        (("--images", "labels", "--labels", "labels"), 1, "1 dimension (labels), and images"),
+        (("--images", "broken.gz", "--labels", "labels"), 2, "broken.gz is a broken gzip"),
+        (("--images", "labels", "--labels", "labels"), 2, "1 dimension (labels), and images"),
         (("--images", "labels"), 2, "--images needs --labels"),
         (("--model", "alexnet"), 1, "8 x 8 pixels: alexnet takes"),
         (("--model", "alexnet", "--engine", "numpy"), 1, "engine torch alone"),
+        (("--data", "alone.npz"), 1, "alone.npz has one class alone"),
         (("--classes", "5"), 1, "digits has 10 classes"),
+        (("--data", ""), 2, "--data: an empty name is no data"),
         (
             ("--learning-rate", "1e30", "--optimizer", "sgd", "--model", "mlp"),
             1,

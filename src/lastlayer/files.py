@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -23,11 +24,54 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        The folder cannot be written to; nothing of the new file is left behind.
+        The folder cannot be written to, or is full; nothing of the new file is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = _partial(path)
     try:
-        partial.write_bytes(content)
+        _write(partial, path, content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that belong together: all of them, or where one cannot be written, none.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are to be.
+    contents : mapping of str to bytes
+        What is to be in them, by name. The old files stay until every new one is whole. Then the
+        old one of the last name is the first to go, and the new one the last to come: where it is,
+        the others are of the same writing, also after a process that was killed in between.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to, or is full; nothing of the new files is left behind.
+    """
+    partials = {folder / name: _partial(folder / name) for name in contents}
+    try:
+        for (path, partial), content in zip(partials.items(), contents.values(), strict=True):
+            _write(partial, path, content)
+        path.unlink(missing_ok=True)
+        for path, partial in partials.items():
+            partial.replace(path)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _write(partial: Path, path: Path, content: bytes) -> None:
+    try:
+        partial.write_bytes(content)
+    except OSError as error:
+        error.filename = str(
+            path
+        )  # a full disk has no name of its own, and the part's means little
+        raise

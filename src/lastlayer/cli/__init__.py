@@ -59,9 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 1
         else:
-            status = _fail(
-                ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-            )
+            named = [str(part) for part in (error.filename, error.strerror) if part]
+            status = _fail(": ".join(named) or str(error))
     except MemoryError as error:
         status = _fail(str(error) or "not enough memory")
     except (FileFormatError, LabelError) as error:

@@ -233,10 +233,9 @@ def _again(what: str, settings: Mapping[str, object], lang: str) -> str:
     """The command with every setting that the result depends on."""
     words = ["lastlayer", "compare", what]
     for name, value in settings.items():
-        words += [
-            f"--{name.replace('_', '-')}",
-            f"{value:g}" if isinstance(value, float) else f"{value}",
-        ]
+        text = str(value)  # of a float the shortest that is read as the same
+        text = text.removesuffix(".0") if isinstance(value, float) else text
+        words += [f"--{name.replace('_', '-')}", text]
     return shlex.join([*words, *([] if lang == "en" else ["--lang", lang])])
 
 
@@ -270,13 +269,12 @@ def _finish(
     from rich.console import Console
     from rich.table import Table
 
-    from lastlayer.files import write_whole
+    from lastlayer.files import write_together
     from lastlayer.learning.compare.fonts import chinese_font
     from lastlayer.learning.compare.results import contents
 
     font = chinese_font() if lang == "zh" else None
-    for name, content in contents(tell, lang, font, curves, settings).items():
-        write_whole(out / name, content)
+    write_together(out, contents(tell, lang, font, curves, settings))
     story = tell(lang)
     view = Table(title=story.title)
     view.add_column(story.summary.heads[0])

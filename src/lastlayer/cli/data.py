@@ -41,6 +41,11 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def is_folder(data: str | None) -> bool:
+    """Whether --data names a folder; "digits" never does, "./digits" may."""
+    return bool(data) and data != "digits" and Path(data or "").is_dir()
+
+
 def load_data(
     data: str | None, images: Path | None, labels: Path | None, size: int | None
 ) -> DataSet:
@@ -68,6 +73,8 @@ def load_data(
     if (images is None) != (labels is None):
         given, missing = ("--images", "--labels") if labels is None else ("--labels", "--images")
         raise click.UsageError(f"{given} needs {missing} beside it")
+    if data == "":
+        raise click.UsageError("--data: an empty name is no data")
     if images is None or labels is None:
         return load("digits" if data is None else data, size=size)
     if data is not None or size is not None:

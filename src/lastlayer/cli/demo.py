@@ -79,7 +79,7 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     from rich.console import Console
 
     import lastlayer as ll
-    from lastlayer.files import write_whole
+    from lastlayer.files import write_together
     from lastlayer.learning import demo, figures, results
     from lastlayer.learning.digits import split_digits
     from lastlayer.learning.warm_up import warm_up
@@ -135,8 +135,7 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     contents["metrics.json"] = results.metrics_json(
         training, seed=seed, before=before, after=after, seconds=clock.seconds
     )
-    for name, content in contents.items():
-        write_whole(out / name, content)
+    write_together(out, contents)
 
     console.print(table(before, after))
     if not quiet:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lastlayer.cli.data import data_options, load_data
+from lastlayer.cli.data import data_options, is_folder, load_data
 from lastlayer.cli.options import FiniteRange, Folder
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def command(
     from rich.console import Console
 
     from lastlayer.cli import train_view as view
-    from lastlayer.files import write_whole
+    from lastlayer.files import write_together
     from lastlayer.learning import checkpoint, parts, trained, training
     from lastlayer.learning.demo import DivergedError
     from lastlayer.learning.settings import DEFAULTS, choose, make_learner
@@ -162,7 +162,7 @@ def command(
     log = Console(stderr=True, quiet=quiet, highlight=False)
     for package in ("matplotlib", "safetensors"):  # missing? then say so before the work
         importlib.import_module(package)
-    if size is None and wished["model"] == "alexnet" and data and Path(data).is_dir():
+    if size is None and wished["model"] == "alexnet" and is_folder(data):
         size = 227
     with log.status("Reading the images", spinner="line"):
         whole = load_data(data, images, labels, size)
@@ -225,7 +225,5 @@ def command(
     seconds = {"training": time.perf_counter() - start}
     with log.status("Measuring and drawing", spinner="line"):
         files, scores = trained.contents(learner, done, split, settings, seconds)
-    (out / "metrics.json").unlink(missing_ok=True)  # with it, the other files are of one training
-    for name, content in files.items():
-        write_whole(out / name, content)
+    write_together(out, files)
     view.tell(Console(), out, scores, settings, quiet)

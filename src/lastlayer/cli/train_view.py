@@ -70,9 +70,10 @@ def tell(
 ) -> None:
     """The table of the three parts; and unless it shall be quiet, the files and what is next."""
     from rich.table import Table
+    from rich.text import Text
 
     unit = "loss (nats)" if settings.loss == "cross-entropy" else "quadratic cost"
-    view = Table(title=f"{settings.model} on {Path(settings.data).name}")
+    view = Table(title=Text(f"{settings.model} on {Path(settings.data).name}"))
     for head in ("", "images", unit, "right"):
         view.add_column(head, justify="right" if head else "left")
     for name, score in scores.items():

@@ -69,16 +69,17 @@ def load(path: Path, settings: Settings) -> State:
             for name in file.keys():  # noqa: SIM118  (a handle, not a dict)
                 kind, _, key = name.partition("/")
                 tensors[kind][key] = file.get_tensor(name)
-    except (SafetensorError, KeyError, ValueError) as error:
+        history = [Epoch(**epoch) for epoch in known["history"]]
+        best_epoch, others = int(known["best_epoch"]), dict(known["settings"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} is no checkpoint of a training: {error}") from None
-    if differences := settings.differences(known["settings"]):
+    if differences := settings.differences(others):
         raise ValueError(
             f"{path} was made with {'; '.join(differences)}: resume with the same settings, or "
             "begin anew without --resume"
         )
-    history = [Epoch(**epoch) for epoch in known["history"]]
     if len(history) - 1 > settings.epochs:
         raise ValueError(
             f"{path} has {len(history) - 1} epochs already, more than epochs = {settings.epochs}"
         )
-    return State(history, known["best_epoch"], **tensors)
+    return State(history, best_epoch, **tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import math
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ from lastlayer.learning.digits import DARKEST
 from lastlayer.learning.idx import read_idx
 from lastlayer.learning.image_folder import read_folder
 
+DECOMPRESSION = (zlib.error, lzma.LZMAError)  # bzip2's is an OSError
 MOST_CLASSES = 100_000  # a label beyond it is taken for a mistake
 
 
@@ -99,7 +101,7 @@ def load(source: str | Path = "digits", *, size: int | None = None) -> DataSet:
     doi 10.24432/C50P49, by way of `sklearn.datasets.load_digits`.
     """
     path = Path(source)
-    if path.is_dir():
+    if source != "digits" and path.is_dir():  # a folder of that name is "./digits"
         pixels, labels, names = read_folder(path, size)
         return DataSet(pixels, labels, names, str(path))
     if size is not None:
@@ -141,20 +143,22 @@ def load_idx(images: Path, labels: Path) -> DataSet:
 
 
 def _from_npz(path: Path) -> tuple[Any, Any]:
-    broken = (ValueError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if missing := {"images", "labels"} - set(names):
-                raise FileFormatError(
-                    f"{path} has no array called {' or '.join(sorted(missing))}, but "
-                    f"{', '.join(names) or 'none'}"
-                )
-            return _member(archive, "images.npy"), _member(archive, "labels.npy")
-    except FileFormatError:
-        raise
-    except broken as error:
-        raise FileFormatError(f"{path} is not an .npz file that can be read: {error}") from None
+    broken = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, *DECOMPRESSION)
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = [name for name in archive.namelist() if name.endswith(".npy")]
+                names = [name.removesuffix(".npy") for name in members]
+                if missing := {"images", "labels"} - set(names):
+                    raise FileFormatError(
+                        f"{path} has no array called {' or '.join(sorted(missing))}, but "
+                        f"{', '.join(names) or 'none'}"
+                    )
+                return _member(archive, "images.npy"), _member(archive, "labels.npy")
+        except FileFormatError:
+            raise
+        except broken as error:
+            raise FileFormatError(f"{path} is not an .npz file that can be read: {error}") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> Array:
@@ -186,7 +190,8 @@ def _checked(images: Array, labels: Array, source: str, label_source: str = "") 
     if images.dtype != np.uint8:
         if images.dtype.kind not in "iuf":
             raise FileFormatError(f"{source}: images are {images.dtype}, not uint8 or floating")
-        images = images.astype(np.float32)
+        with np.errstate(over="ignore"):  # then they are infinite, which the next line finds
+            images = images.astype(np.float32)
         if not np.isfinite(images).all():
             raise FileFormatError(f"{source}: some pixels are NaN or infinite")
     if labels.ndim != 1 or labels.dtype.kind not in "iu":

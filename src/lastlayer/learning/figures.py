@@ -75,8 +75,10 @@ def draw_curves(
 
     accuracy.plot(epochs, [100 * e.train_accuracy for e in training.history], color=BLUE)
     accuracy.plot(epochs, [100 * e.validation_accuracy for e in training.history], color=VERMILLION)
-    floor = min(100 * e.validation_accuracy for e in training.history[1:])
-    accuracy.set_ylim(min(90.0, floor - 1), 100.4)
+    history = training.history
+    seen = history[1:] if len(history) > 3 else history  # few epochs: the way up is all there is
+    lowest = min(history[-1].train_accuracy, *(e.validation_accuracy for e in seen))
+    accuracy.set_ylim(max(0.0, min(90.0, 100 * lowest - 1)), 100.4)
     accuracy.set_ylabel(f"{images} classified right (%)")
     accuracy.set_title("Accuracy", loc="left", fontweight="bold")
     reached = 100 * best.validation_accuracy

@@ -88,7 +88,7 @@ def split(data: DataSet, *, held_out: float = HELD_OUT, seed: int = 0) -> Parts:
     Raises
     ------
     ValueError
-        Too few images of every class for three parts.
+        Images of one class alone, or too few of every class for three parts.
 
     Examples
     --------
@@ -98,11 +98,14 @@ def split(data: DataSet, *, held_out: float = HELD_OUT, seed: int = 0) -> Parts:
     >>> len(parts.train), len(parts.validation), len(parts.test)
     (1295, 143, 359)
     """
+    classes = len(np.unique(data.labels))
+    if classes == 1:
+        raise ValueError(f"{data.source} has one class alone: there is nothing to tell apart")
     rest = (1 - held_out) * VALIDATION
     positions = stratified_parts(data.labels, seed, held_out, rest)
     if not all(len(part) for part in positions):
         raise ValueError(
-            f"{data.source} has {len(data)} images in {len(np.unique(data.labels))} classes: too "
+            f"{data.source} has {len(data)} images in {classes} classes: too "
             "few to train on some, stop by others and report on a third part; at least 7 of a class"
         )
     mean, scale = _of_channels(data.pixels, positions[0])

@@ -77,7 +77,9 @@ class Settings:
         """
         mine = {**asdict(self), "shape": list(self.shape)}
         return [
-            f"{name} = {others.get(name)}, not {value}"
+            "other images or labels"
+            if name == "fingerprint"
+            else f"{name} = {others.get(name)}, not {value}"
             for name, value in mine.items()
             if name not in {"epochs", "data"} and others.get(name) != value
         ]
