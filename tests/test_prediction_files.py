@@ -249,12 +249,16 @@ def test_the_temperature_is_fitted_in_further_passes(tmp_path, capsys):
         (["c.npy", "y.npy", "--top-k", "1;2"], "'1;2' is not whole numbers between commas"),
         (["c.npy", "y.npy", "--top-k", "0"], "top_k = 0"),
         (["c.npy", "c.npy", "--labels", "y.npy", "--json", "x.json"], "--json is of one"),
+        (["c.npy", "y.npy", "--json", "x", "--report", "./x"], "x: is read or written already"),
+        (["c.npy", "y.npy", "--json", "c.npy"], "c.npy: is read or written already"),
+        (["c.npy", "y.npy", "--report", "../{here}/y.npy"], "y.npy: is read or written already"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "c.npy")
     np.save("y.npy", LABELS)
+    words = [word.format(here=tmp_path.name) for word in words]
     before = sorted(os.listdir())
     assert run("score", *words) == 2
     captured = capsys.readouterr()
@@ -262,6 +266,7 @@ def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words,
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert sorted(os.listdir()) == before
+    assert np.array_equal(np.load("y.npy"), LABELS)
 
 
 def test_the_bar_has_rows_a_second_and_time_left(tmp_path, tiny_blocks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,7 @@ def command(
         if len(predictions) > 1 and json_file:
             raise click.UsageError("--json is of one PREDICTIONS; score each by itself")
         opened = [open_predictions(path, labels, **names) for path in predictions]
+        _apart([json_file, report_file], opened)
         settings = {**wished, "probabilities": names["probabilities"]}
         with progress(log) as watch:
             scores = [_score(one, watch, fit_temperature, settings) for one in opened]
@@ -145,6 +147,18 @@ def _split(
     if len(paths) == 2 and labels is None and not has_labels(paths[0], **names):
         return paths[:1], paths[1]
     return paths, labels
+
+
+def _apart(targets: list[Path | None], opened: list[Predictions]) -> None:
+    """Refuse to write a file over another, or over what is scored."""
+    from lastlayer.scoring.text import clean
+
+    taken = {os.path.realpath(file) for one in opened for file in one.files}
+    for target in filter(None, targets):
+        place = os.path.realpath(target)
+        if place in taken:
+            raise click.UsageError(f"{clean(target)}: is read or written already")
+        taken.add(place)
 
 
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
