@@ -244,6 +244,10 @@ def test_the_temperature_is_fitted_in_further_passes(tmp_path, capsys):
     [
         (["missing.npy"], "no such file: missing.npy"),
         (["c.npy"], "c.npy: has no labels"),
+        (["t.csv", "--logits-name", "*", "--labels-name", "y"], "'*' has the labels too, 'y'"),
+        (["t.csv", "--logits-name", "b,y,a", "--labels-name", "y"], "'b,y,a' has the labels too"),
+        (["c.npy", "bad.npy"], f"c.npy: row 1: label {CLASSES} is outside"),
+        (["c.npy", "bad.npy"], "; labels from bad.npy"),
         (["y.npy", "c.npy"], "are logits and labels swapped?"),
         (["c.npy", "y.npy", "--json", "none/x.json"], "there is no folder 'none'"),
         (["c.npy", "y.npy", "--top-k", "1;2"], "'1;2' is not whole numbers between commas"),
@@ -258,6 +262,8 @@ def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words,
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "c.npy")
     np.save("y.npy", LABELS)
+    np.save("bad.npy", np.where(np.arange(ROWS) == 1, CLASSES, LABELS))
+    (tmp_path / "t.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
     words = [word.format(here=tmp_path.name) for word in words]
     before = sorted(os.listdir())
     assert run("score", *words) == 2

@@ -167,7 +167,12 @@ def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str
 
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
-        score.update(block.logits, block.labels, source=block.source)
+        try:
+            score.update(block.logits, block.labels, source=block.source)
+        except LabelError as error:
+            if predictions.labels is None:
+                raise
+            raise LabelError(f"{error}; labels from {predictions.labels}") from None
         del block
     if fit:
         score.temperature_fit = fit_temperature(
