@@ -243,6 +243,7 @@ def test_the_temperature_is_fitted_in_further_passes(tmp_path, capsys):
     ("words", "said"),
     [
         (["missing.npy"], "no such file: missing.npy"),
+        (["", "y.npy"], "no such file: an empty name"),
         (["c.npy"], "c.npy: has no labels"),
         (["t.csv", "--logits-name", "*", "--labels-name", "y"], "'*' has the labels too, 'y'"),
         (["t.csv", "--logits-name", "b,y,a", "--labels-name", "y"], "'b,y,a' has the labels too"),

@@ -114,7 +114,8 @@ def command(
     except (FileFormatError, LabelError):
         raise
     except FileNotFoundError as error:
-        raise click.UsageError(f"no such file: {clean(error.filename or error)}") from None
+        name = error if error.filename is None else error.filename or "an empty name"
+        raise click.UsageError(f"no such file: {clean(name)}") from None
     except OSError as error:
         place = clean(error.filename) + ": " if error.filename else ""
         raise click.ClickException(f"{place}{clean(error.strerror or error, 200)}") from None
