@@ -276,6 +276,16 @@ def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words,
     assert np.array_equal(np.load("y.npy"), LABELS)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes have names here")
+def test_no_pipe_or_device_is_replaced(tmp_path, capsys):
+    write(tmp_path / "stored.npz")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run("score", tmp_path / "stored.npz", "--json", pipe) == 2
+    assert "is a device or a pipe, and no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+
+
 def test_the_bar_has_rows_a_second_and_time_left(tmp_path, tiny_blocks):
     from rich.console import Console
 
