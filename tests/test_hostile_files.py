@@ -513,7 +513,7 @@ def test_logits_of_ten_times_the_memory_are_scored(tmp_path):
 
 @needs_limits
 def test_one_row_group_of_many_times_the_memory_is_scored(tmp_path):
-    rows, classes = 400_000, 256
+    rows, classes = 320_000, 256
     schema = pa.schema([("logits", pa.list_(pa.float32(), classes)), ("label", pa.int16())])
     values = np.resize(np.random.default_rng(0).normal(size=99_991), rows * classes)
     values = values.astype(np.float32)

@@ -243,18 +243,29 @@ def test_the_temperature_is_fitted_in_further_passes(tmp_path, capsys):
     ("words", "said"),
     [
         (["missing.npy"], "no such file: missing.npy"),
+        (["", "y.npy"], "no such file: an empty name"),
         (["c.npy"], "c.npy: has no labels"),
+        (["t.csv", "--logits-name", "*", "--labels-name", "y"], "'*' has the labels too, 'y'"),
+        (["t.csv", "--logits-name", "b,y,a", "--labels-name", "y"], "'b,y,a' has the labels too"),
+        (["c.npy", "bad.npy"], f"c.npy: row 1: label {CLASSES} is outside"),
+        (["c.npy", "bad.npy"], "; labels from bad.npy"),
         (["y.npy", "c.npy"], "are logits and labels swapped?"),
         (["c.npy", "y.npy", "--json", "none/x.json"], "there is no folder 'none'"),
         (["c.npy", "y.npy", "--top-k", "1;2"], "'1;2' is not whole numbers between commas"),
         (["c.npy", "y.npy", "--top-k", "0"], "top_k = 0"),
         (["c.npy", "c.npy", "--labels", "y.npy", "--json", "x.json"], "--json is of one"),
+        (["c.npy", "y.npy", "--json", "x", "--report", "./x"], "x: is read or written already"),
+        (["c.npy", "y.npy", "--json", "c.npy"], "c.npy: is read or written already"),
+        (["c.npy", "y.npy", "--report", "../{here}/y.npy"], "y.npy: is read or written already"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "c.npy")
     np.save("y.npy", LABELS)
+    np.save("bad.npy", np.where(np.arange(ROWS) == 1, CLASSES, LABELS))
+    (tmp_path / "t.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
+    words = [word.format(here=tmp_path.name) for word in words]
     before = sorted(os.listdir())
     assert run("score", *words) == 2
     captured = capsys.readouterr()
@@ -262,6 +273,17 @@ def test_what_is_asked_wrongly_is_one_line(tmp_path, monkeypatch, capsys, words,
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert sorted(os.listdir()) == before
+    assert np.array_equal(np.load("y.npy"), LABELS)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes have names here")
+def test_no_pipe_or_device_is_replaced(tmp_path, capsys):
+    write(tmp_path / "stored.npz")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run("score", tmp_path / "stored.npz", "--json", pipe) == 2
+    assert "is a device or a pipe, and no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
 
 
 def test_the_bar_has_rows_a_second_and_time_left(tmp_path, tiny_blocks):

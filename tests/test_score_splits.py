@@ -19,7 +19,7 @@ from test_score import made
 import lastlayer as ll
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import exact_sum, tally, tally_words
-from lastlayer.scoring import adding, json_format
+from lastlayer.scoring import adding, confusions, json_format
 from lastlayer.scoring.packing import pack, unpack
 from lastlayer.scoring.rows import blocks_of
 from lastlayer.scoring.settings import Settings
@@ -304,9 +304,9 @@ def test_what_is_no_score_is_refused(text):
         ll.Score.from_json(text)
 
 
-def altered(**changes):
+def altered(text=SMALL, **changes):
     """A score in which a place ("a.b") has another value, with the right digest."""
-    document = json.loads(SMALL)
+    document = json.loads(text)
     del document["sha256"]
     for place, value in changes.items():
         *outer, last = place.split("__")
@@ -350,6 +350,13 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
 def test_a_score_that_cannot_be_is_refused(changes):
     with pytest.raises(FileFormatError):
         ll.Score.from_json(altered(**changes))
+
+
+@pytest.mark.parametrize("size", [confusions.MOST + 1, 1 << 50, -1, True, 2.5, None])
+def test_confusions_of_a_size_that_none_has_take_no_memory(size):
+    many = ll.score(np.eye(3, 1001), [0, 0, 2]).to_json()
+    with pytest.raises(FileFormatError, match="confusions"):
+        ll.Score.from_json(altered(many, state__confusions__codes__size=size))
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -439,6 +440,15 @@ def test_a_comparison_as_a_page_and_in_the_terminal(compared):
         assert "…" not in shown
         assert "3 predictions of 500 rows of 3 classes" in shown
         assert f"+{number(it.differences[0].loss)}" in shown
+
+
+def test_numbers_of_a_comparison_are_never_cut(compared):
+    _, _, it = compared
+    apart = replace(it.differences[0], loss=-5.728e-06, loss_interval=(-1.485e-05, -4.198e-06))
+    it = replace(it, names=("a" * 30, "b" * 30, "c" * 30), differences=(apart, apart))
+    shown = printed(ComparisonScreen(it), 80)
+    assert shown.count("−1.485e-05 to −4.198e-06") == 2
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_names_that_are_cut_to_the_same_still_differ(compared):

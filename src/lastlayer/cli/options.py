@@ -49,6 +49,8 @@ class NewFile(click.Path):
         if value == "":
             self.fail("an empty name is no file.", param, ctx)
         path: Any = super().convert(value, param, ctx)
+        if path.exists() and not path.is_file():  # it would be replaced, as /dev/null for root
+            self.fail(f"{str(path)!r} is a device or a pipe, and no file.", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"there is no folder {str(path.parent)!r}.", param, ctx)
         if not os.access(path.parent, os.W_OK):

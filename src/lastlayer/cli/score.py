@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,7 @@ def command(
         if len(predictions) > 1 and json_file:
             raise click.UsageError("--json is of one PREDICTIONS; score each by itself")
         opened = [open_predictions(path, labels, **names) for path in predictions]
+        _apart([json_file, report_file], opened)
         settings = {**wished, "probabilities": names["probabilities"]}
         if dask is None:
             with progress(log) as watch:
@@ -132,7 +134,8 @@ def command(
     except (FileFormatError, LabelError):
         raise
     except FileNotFoundError as error:
-        raise click.UsageError(f"no such file: {clean(error.filename or error)}") from None
+        name = error if error.filename is None else error.filename or "an empty name"
+        raise click.UsageError(f"no such file: {clean(name)}") from None
     except OSError as error:
         place = clean(error.filename) + ": " if error.filename else ""
         raise click.ClickException(f"{place}{clean(error.strerror or error, 200)}") from None
@@ -167,13 +170,30 @@ def _split(
     return paths, labels
 
 
+def _apart(targets: list[Path | None], opened: list[Predictions]) -> None:
+    """Refuse to write a file over another, or over what is scored."""
+    from lastlayer.scoring.text import clean
+
+    taken = {os.path.realpath(file) for one in opened for file in one.files}
+    for target in filter(None, targets):
+        place = os.path.realpath(target)
+        if place in taken:
+            raise click.UsageError(f"{clean(target)}: is read or written already")
+        taken.add(place)
+
+
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
     from lastlayer.scoring.score import Score
     from lastlayer.scoring.temperature import fit_temperature
 
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
-        score.update(block.logits, block.labels, source=block.source)
+        try:
+            score.update(block.logits, block.labels, source=block.source)
+        except LabelError as error:
+            if predictions.labels is None:
+                raise
+            raise LabelError(f"{error}; labels from {predictions.labels}") from None
         del block
     if fit:
         score.temperature_fit = fit_temperature(

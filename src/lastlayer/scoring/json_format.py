@@ -15,6 +15,7 @@ import numpy as np
 from lastlayer import __version__
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring.confusions import MOST
 from lastlayer.scoring.packing import LARGEST, pack, unpack
 from lastlayer.scoring.tables import Histogram
 from lastlayer.scoring.tallies import BLOCKS, DENSE, Tallies
@@ -207,7 +208,11 @@ def _read(document: dict[str, Any]) -> Score:
     _read_worst(score, state)
     if score._confusions is not None:
         pairs = state["confusions"]
-        codes, counts = (np.zeros(pairs[n]["size"], np.int64) for n in ("codes", "counts"))
+        sizes = [pairs[n]["size"] for n in ("codes", "counts")]
+        _expect(
+            all(_whole(size) and size <= MOST for size in sizes), "more confusions than any has"
+        )
+        codes, counts = (np.zeros(size, np.int64) for size in sizes)
         unpack(pairs["codes"], codes, "codes", classes**2)
         unpack(pairs["counts"], counts, "counts")
         _expect(codes.size == counts.size and (codes > 0).all(), "confusions that cannot be")

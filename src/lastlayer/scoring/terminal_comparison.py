@@ -43,6 +43,8 @@ class ComparisonScreen:
         yield each
         yield ""
         differences = table("Difference", *view_comparison.DIFFERENCE_HEADS)
+        for one in (each, differences):  # a name goes on in the next line before a number is cut
+            one.columns[0].no_wrap = False
         for row in view_comparison.difference_rows(names, self.comparison):
             differences.add_row(*map(Text, row))
         yield differences

@@ -127,6 +127,15 @@ def labels(
     return name
 
 
+def check_apart(file: File, columns: Mapping[str, Column], logits: str, labels: str) -> None:
+    """Refuse labels that are among the columns of the logits, as with ``"*"``."""
+    if labels in grouped(list(columns), logits)[0]:
+        raise FileFormatError(
+            f"{file}: {clean(logits, 40)!r} has the labels too, {clean(labels, 40)!r}: expected "
+            "names of the predictions alone"
+        )
+
+
 def _named(
     file: File, columns: Mapping[str, Column], wanted: str | None, words: tuple[str, ...]
 ) -> str | None:

@@ -42,6 +42,10 @@ class Labels:
         """How many the files have; None where unknown beforehand."""
         return total(self.counts)
 
+    def __str__(self) -> str:
+        files = [str(source.file) for source, _ in self.sources]
+        return files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
+
     def blocks(self) -> Iterator[Array]:
         """All of them, some at a time."""
         first = self.first

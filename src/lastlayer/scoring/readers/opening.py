@@ -126,6 +126,8 @@ def _parts(
         logits = columns.predictions(file, found, logits_name, probabilities=probabilities)
         there = labels_name is None or labels_name in found
         labels = columns.labels(file, found, labels_name, alone=False) if there else None
+        if labels is not None:
+            columns.check_apart(file, found, logits, labels)
         parts.append(Part(source, logits, labels, found[logits].rows(-1)))
     return parts
 

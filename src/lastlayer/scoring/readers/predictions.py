@@ -80,6 +80,13 @@ class Predictions:
         """How many of the bytes have been read, in the last pass that was begun."""
         return sum(part.source.position for part in self.parts)
 
+    @property
+    def files(self) -> list[str]:
+        """Those of this machine, of predictions and of labels."""
+        labels = self.labels.sources if self.labels else ()
+        read = [part.source.file for part in self.parts] + [source.file for source, _ in labels]
+        return [file.path for file in read if file.remote is None]
+
     def blocks(self) -> Iterator[Block]:
         """Every row once, in the order of the files.
 
