@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,18 +184,25 @@ def _apart(targets: list[Path | None], opened: list[Predictions]) -> None:
         taken.add(place)
 
 
+@contextmanager
+def _naming_labels(predictions: Predictions) -> Iterator[None]:
+    """An error in labels names the file that they are from, where it is one of their own."""
+    try:
+        yield
+    except LabelError as error:
+        if predictions.labels is None:
+            raise
+        raise LabelError(f"{error}; labels from {predictions.labels}") from None
+
+
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
     from lastlayer.scoring.score import Score
     from lastlayer.scoring.temperature import fit_temperature
 
     score = Score(**settings)
     for block in watch(predictions, "Scoring"):
-        try:
+        with _naming_labels(predictions):
             score.update(block.logits, block.labels, source=block.source)
-        except LabelError as error:
-            if predictions.labels is None:
-                raise
-            raise LabelError(f"{error}; labels from {predictions.labels}") from None
         del block
     if fit:
         score.temperature_fit = fit_temperature(
@@ -208,7 +217,10 @@ def _score_by(
 ) -> Score:
     with progress_of_rows(log, "Counting rows", None) as advance:
         predictions = engine.counted(predictions, advance)
-    with progress_of_rows(log, "Scoring", predictions.rows) as advance:
+    with (
+        _naming_labels(predictions),
+        progress_of_rows(log, "Scoring", predictions.rows) as advance,
+    ):
         score = engine.score(predictions, settings, advance)
     if fit:
         with progress_of_rows(log, "Fitting the temperature", predictions.rows) as advance:
