@@ -120,8 +120,9 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     ),
     "soft-cap over masked blocks": (_masked_blocks(), [2600, 3000, 4999], {"softcap": 5.0}),
     "soft targets over masked classes under a soft-cap": (
-        np.tile([1.0, -INF, 2.0, 9.0], (2, 20)), np.tile([0.03, 0.0, 0.01, 0.01], (2, 20)),
-        {"softcap": 5.0},
+        np.tile([1.0, -INF, 2.0, 9.0], (2, 20)),
+        np.tile(np.float32([0.03, 0.0, 0.01, 0.01]), (2, 20)),
+        {"softcap": 5.0, "class_weight": np.linspace(0.2, 2.0, 80)},  # a kernel less to compile
     ),
     "a very wide soft-cap at an offset": (
         1e4 + _rows(31, 4, 9, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},

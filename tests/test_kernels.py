@@ -88,7 +88,7 @@ def test_conversions_and_exponentials_are_right_on_this_processor() -> None:
     ("name", "features", "kinds"),
     [
         ("nehalem", "", ["float32"]),
-        ("haswell", "+sse4.2,+avx,+avx2,+fma,+f16c", ["float32", "float16", "soft-cap"]),
+        ("haswell", "+sse4.2,+avx,+avx2,+fma,+f16c", ["float32", "soft-cap"]),
     ],
 )
 def test_older_processors_compute_right(
