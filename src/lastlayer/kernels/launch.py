@@ -63,7 +63,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
     kernel = kernels_for(count).loss_rows
-    likes = (like, _like(x), _like(targets), _like(weights), loss.dtype.type(0))
+    likes = (like, _like(x), _like(targets), _like(weights))
 
     wrong: list[int] = []
 

@@ -75,13 +75,13 @@ def _pick(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> Any:
 def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, past: Any,
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
               samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
-              scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
-              loss_like: Any) -> Any:  # fmt: skip
+              scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any,
+              w_like: Any) -> Any:  # fmt: skip
     """As `wide.loss_rows`, for at most 64 classes.
 
     All layouts are alike here, so `staged` is None; results are never written past the caches.
     """
-    d, losses = pointer(states, _F64), pointer(loss, loss_like)
+    d, losses = pointer(states, _F64), pointer(loss, like)
     memory, w = pointer(x[0], x_like), pointer(weights, w_like)
     t = pointer(targets[0], t_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)

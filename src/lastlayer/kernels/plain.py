@@ -60,7 +60,7 @@ def cross_entropy(
         kernel_of(
             lo, hi, rows, count, (at_x, 0, count, 1), g, past, None, layout.NOTHING, None, 0,
             at_labels, 0, 0, ignore, numbers, None, None, at_loss, *scratch.addresses, like, like,
-            None, None, like,
+            None, None,
         )  # fmt: skip
 
     if x.nbytes < threads.WORTHWHILE:

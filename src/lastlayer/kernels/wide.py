@@ -53,8 +53,8 @@ _F64, _I64 = np.float64(0), np.int64(0)
 def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, past: Any,
               staged: Any, targets: Any, mix: Any, weights: Any, indices: Any, classes: Any,
               samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
-              scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any, w_like: Any,
-              loss_like: Any) -> Any:  # fmt: skip
+              scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any,
+              w_like: Any) -> Any:  # fmt: skip
     """Loss, and where `g` is not None the gradient, of rows [lo, hi).
 
     Parameters
@@ -75,16 +75,16 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         in float64 and of the type of `w_like`.
     numbers, temperature, cap : tuple of float, float or None, float or tuple of float or None
         See `row`; the temperature; the soft-cap, see `softcap_row`. None where they do nothing.
-    like, x_like, t_like, w_like, loss_like : numbers
-        Of the types of the arithmetic, of logits and gradient, targets, class weights (None where
-        there are none) and losses.
+    like, x_like, t_like, w_like : numbers
+        Of the types of the arithmetic and the losses, of logits and gradient, targets, and class
+        weights (None where there are none).
 
     Returns
     -------
     float
         How many soft targets are none: negative, NaN or too large.
     """
-    d, losses = pointer(states, _F64), pointer(loss, loss_like)
+    d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
