@@ -183,8 +183,20 @@ def threads(results: Results) -> Iterator[Check]:
         yield "two threads over one", None, 1.7
 
 
+def scoring(results: Results) -> Iterator[Check]:
+    """A score beside the loss alone, of logits in memory; benchmarks/score_files.py has files."""
+    for dims in ([2048, 32000], [65536, 1000], [1000000, 10]):
+        case = results.one("scoring", logits=dims, task="score")
+        alone = ratio(seconds(case, "loss"), seconds(case, "lastlayer"))
+        what = f"{dims[0]}×{dims[1]} score"
+        yield f"{what}: of the speed of the loss", alone, 0.7
+        for name in ("scikit-learn", "torchmetrics"):
+            yield f"{what}: over {name}", ahead(case, (name,), "lastlayer"), 5
+
+
 CHECKS: tuple[Callable[[Results], Iterator[Check]], ...] = (
     shapes, classes, small, dtypes, options, layouts, softmax, threads,
+    scoring,
 )  # fmt: skip
 
 
