@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
@@ -21,9 +22,11 @@ from lastlayer.kernels.memory import (
     lane_count,
     load,
     load_up_to,
+    prefetch,
     read,
     store,
     store_first,
+    width,
     write,
 )
 from lastlayer.kernels.row import (
@@ -78,8 +81,12 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
             store(buffer, j * lanes, load_up_to(memory, start + j * classes, tile, 0.0, like))
     elif classes == 1 and tile == lanes and count >= side(like):
         last = count - side(like)  # whose classes overlap with those before
+        ahead = start + AHEAD // width(memory[0])
         for j in range(0, count, side(like)):
             k = min(j, last)
+            if rows == count:
+                for i in range(side(like)):
+                    prefetch(memory, ahead + (j + i) * lanes)
             turn_in(memory, start + k, rows, buffer, k * lanes, like)
     elif classes == 1 and tile == lanes and rows == 2 == count:
         pairs_in(memory, start, buffer, like)
