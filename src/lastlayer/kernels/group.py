@@ -37,7 +37,11 @@ from lastlayer.kernels.row import (
     COUNTS,
     FACTOR,
     FAULTS,
+    LABEL,
+    LACK,
     LANES,
+    LEADS,
+    OWN,
     REST,
     ROWS,
     SHARE,
@@ -236,25 +240,32 @@ def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mi
 
 @inner
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
-    lanes, zero = lane_count(like), fill(0.0, like)
+               indexed: Any, mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
+    """From exp_scaled in `g` to the gradient."""
+    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     counts = less(zero, load(d, COUNTS, like))
     factor = load(d, FACTOR, like)
+    class_, label = zero, fill(-1.0, like)
+    if indexed:
+        label = load(d, LABEL, like)
+    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
     if mix is not None:
         share, alone = load(d, SHARE, like), load(d, ALONE, like)
-        m, single = load(d, M, like), equal(load(d, TIES, like), fill(1.0, like))
+        m, single = load(d, M, like), equal(load(d, TIES, like), one)
     for j in range(count):
         k = j * lanes
-        r = times(load(g, k, like), factor)
+        e = times(load(g, k, like), factor)
+        r, at_label = e, where(leads, own, e - lack)
         if mix is not None:
             if t is None and weights is None:
                 r = r - share * fill(mix[1], like)
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
+        r = where(equal(class_, label), at_label, r)
         r = sloped(r, _slope(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
+        class_ = class_ + one
 
 
 @inner

@@ -169,24 +169,6 @@ def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) ->
     return Vector(like, places.lanes)(source, places, mask, like), codegen
 
 
-@intrinsic
-def scatter_at(typingctx: Any, target: Any, places: Any, mask: Any, value: Any) -> Any:
-    """target[place] = value for each of a vector of int64 where `mask`."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        size, lanes = target.dtype.bitwidth, places.lanes
-        element = _stored(context, target.dtype)
-        data = rounded(context, builder, args[3], value.dtype, target.dtype)
-        letter = "f" if target.dtype in FLOATS else "i"
-        call(
-            builder, f"llvm.masked.scatter.v{lanes}{letter}{size}.v{lanes}p0", ir.VoidType(),
-            [data, _places(builder, args[0], args[1], element, size), _I32(size // 8), args[2]],
-        )  # fmt: skip
-        return context.get_dummy_value()
-
-    return types.void(target, places, mask, value), codegen
-
-
 def _places(builder: Any, source: Any, numbers: Any, element: Any, size: int) -> Any:
     """LLVM code: pointers to the elements of these numbers."""
     base = spread(builder, builder.ptrtoint(source, _I64), numbers.type.count)

@@ -269,6 +269,21 @@ def next_up(typingctx: Any, x: Any) -> Any:
     return x(x), codegen
 
 
+@intrinsic
+def number_of(typingctx: Any, n: Any) -> Any:
+    """A vector of int64, less than 2^51 in size, as float64."""
+    result = Vector(types.float64, n.lanes)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        # 1.5 · 2^52 plus a whole number has that in its low bits
+        shift = ir.Constant(args[0].type, [0x4338000000000000] * n.lanes)
+        kind = context.get_value_type(result)
+        shifted = builder.bitcast(builder.add(args[0], shift), kind)
+        return builder.fsub(shifted, builder.bitcast(shift, kind))
+
+    return result(n), codegen
+
+
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type
 _FLOATING = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul",
              operator.truediv: "fdiv"}  # fmt: skip
