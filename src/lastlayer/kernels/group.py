@@ -23,6 +23,7 @@ from lastlayer.kernels.memory import (
     load,
     load_up_to,
     prefetch,
+    prefetch_to_write,
     read,
     store,
     store_first,
@@ -281,9 +282,12 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             else:
                 store_first(memory, at, tile, r)
     elif classes == 1 and tile == lanes and count >= side(like):
-        last = count - side(like)
+        last, ahead = count - side(like), start + AHEAD // width(memory[0])
         for j in range(0, count, side(like)):
             k = min(j, last)
+            if rows == count:
+                for i in range(side(like)):
+                    prefetch_to_write(memory, ahead + (j + i) * lanes)
             turn_out(g, k * lanes, memory, start + k, rows, like)
     elif classes == 1 and tile == lanes and rows == 2 == count:
         pairs_out(g, memory, start, like)

@@ -73,19 +73,24 @@ def address_at(typingctx: Any, source: Any, index: Any) -> Any:
     return types.int64(source, index), codegen
 
 
-@intrinsic
-def prefetch(typingctx: Any, source: Any, index: Any) -> Any:
-    """Ask for the cache line of source[index]; any address may be asked for."""
+def _prefetch(to_write: int) -> Callable[..., Any]:
+    @intrinsic
+    def ask(typingctx: Any, source: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            byte = _I8.as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+            builder.call(function, [place, _I32(to_write), _I32(3), _I32(1)])  # into L1, data
+            return context.get_dummy_value()
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte = _I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-        builder.call(function, [place, _I32(0), _I32(3), _I32(1)])  # to read, into L1, data
-        return context.get_dummy_value()
+        return types.void(source, index), codegen
 
-    return types.void(source, index), codegen
+    return ask  # type: ignore[no-any-return]
+
+
+# Ask for the cache line of source[index], to read it or to write it; any address may be asked for.
+prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
 
 
 # --------------------------------------------------------------------------- loads and stores

@@ -131,9 +131,10 @@ def turn_out(typingctx: Any, buffer: Any, at: Any, target: Any, index: Any, stri
             vectors.append(value)
         kind = ir.VectorType(context.get_value_type(target.dtype), side)
         places = _row_places(builder, memory, to, step, lanes, kind)
-        for i, vector in enumerate(_turned(builder, vectors)):
-            if "+avx512f" in features(context):  # LLVM would take it apart before the last step
-                vector = _unseen(builder, vector, "v")
+        turned = _turned(builder, vectors)
+        if "+avx512f" in features(context):  # LLVM would take them apart before the last step
+            turned = [_unseen(builder, vector, "v") for vector in turned]
+        for i, vector in enumerate(turned):
             data = rounded(context, builder, vector, like, target.dtype)
             for k, first in enumerate(range(i, lanes, side)):
                 done = builder.store(part(builder, data, k * side, side), places[first])
