@@ -14,10 +14,8 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.blocks import AHEAD
-from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
-from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import (
     lane_count,
     load,
@@ -32,12 +30,8 @@ from lastlayer.kernels.memory import (
 )
 from lastlayer.kernels.row import (
     ALONE,
-    AT_TOP,
-    BEHIND,
-    BELOW,
     COUNTS,
     FACTOR,
-    FAULTS,
     LABEL,
     LACK,
     LANES,
@@ -47,10 +41,9 @@ from lastlayer.kernels.row import (
     ROWS,
     SHARE,
     TIES,
-    TOP,
     M,
 )
-from lastlayer.kernels.simd import differ, equal, fill, fma, less, maximum, where
+from lastlayer.kernels.simd import differ, equal, fill, less, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
@@ -170,17 +163,6 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
 
 
 @by_dtype
-def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(x, at, like) - top
-
-    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(gaps, at, like)
-
-    return plain if isinstance(cap, types.NoneType) else kept
-
-
-@by_dtype
 def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
     def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
         return None
@@ -189,54 +171,6 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
         return load(slopes, at, like)
 
     return nothing if isinstance(cap, types.NoneType) else kept
-
-
-@inner
-def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mix: Any,
-                      count: Any, tile: Any, a: Any, like: Any) -> None:  # fmt: skip
-    """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
-    if t is None and weights is None:
-        return
-    lanes, found = lane_count(like), fill(0.0, like)
-    if t is not None:
-        load_group(targets, start, t, count, tile, a, like)
-    for j in range(count):
-        part = fill(mix[1], like)
-        if t is not None:
-            given = load(a, j * lanes, like)
-            found = found + faults(given, like)
-            part = fma(given, fill(mix[0], like), part)
-        if weights is not None:
-            part = part * fill(weights[j], like)
-        store(a, j * lanes, part)
-    if t is not None:
-        d[FAULTS] += np.float64(total_of(found))
-
-
-@inner
-def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any,
-                     cap: Any, like: Any) -> None:  # fmt: skip
-    """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
-    lanes, zero = lane_count(like), fill(0.0, like)
-    m, top = load(d, M, like), load(d, TOP, like)
-    behind, below, above = zero, zero, zero
-    if t is None and weights is None:  # the same for every class
-        share, ties = fill(mix[1], like), load(d, TIES, like)
-        for j in range(count):
-            v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
-        behind, above = behind * share, ties * share
-        below = (fill(count, like) - ties) * share
-    else:
-        for j in range(count):
-            v, c = load(x, j * lanes, like), load(a, j * lanes, like)
-            at_m = equal(v, m)
-            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
-            behind = where(equal(c, zero), behind, fma(c, distance, behind))
-            below, above = where(at_m, below, below + c), where(at_m, above + c, above)
-    store(d, BEHIND, behind)
-    store(d, BELOW, below)
-    store(d, AT_TOP, above)
 
 
 @inner

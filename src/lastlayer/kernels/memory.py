@@ -149,18 +149,6 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
 
 
 @intrinsic
-def one_a_lane(typingctx: Any, numbers: Any, step: Any, first: Any) -> Any:
-    """numbers · step + first + lane, of a vector of int64."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        steps, start = (spread(builder, a, numbers.lanes) for a in args[1:])
-        lanes = ir.Constant(args[0].type, list(range(numbers.lanes)))
-        return builder.add(builder.mul(args[0], steps), builder.add(start, lanes))
-
-    return numbers(numbers, types.int64, types.int64), codegen
-
-
-@intrinsic
 def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) -> Any:
     """source[place] of each of a vector of int64, as numbers like `like`; 0 where not `mask`."""
 

@@ -14,20 +14,19 @@ from lastlayer.kernels.group import (
     G,
     X,
     give_group,
-    load_coefficients,
     load_group,
     normalise_group,
     store_group,
-    sum_coefficients,
     sum_group,
 )
+from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
+from lastlayer.kernels.integers import number_of, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
     load,
     load_up_to,
-    one_a_lane,
     pointer,
     store,
 )
@@ -45,7 +44,7 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
-from lastlayer.kernels.simd import equal, fill, less, number_of, where
+from lastlayer.kernels.simd import equal, fill, less, where
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)

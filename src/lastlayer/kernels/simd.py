@@ -173,18 +173,6 @@ def minus(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def shifted(typingctx: Any, n: Any, by: Any) -> Any:
-    """n · 2^−by of integers that are taken without a sign, rounded down."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = context.cast(builder, args[1], by, element_of(n))
-        steps = spread(builder, number, n.lanes) if isinstance(n, Vector) else number
-        return builder.lshr(args[0], steps)
-
-    return n(n, by), codegen
-
-
-@intrinsic
 def negative(typingctx: Any, a: Any) -> Any:
     """−a of floats. Of zero as well, unlike 0 − a, and so for nothing where a product follows."""
 
@@ -267,21 +255,6 @@ def next_up(typingctx: Any, x: Any) -> Any:
         return builder.bitcast(builder.add(n, step), args[0].type)
 
     return x(x), codegen
-
-
-@intrinsic
-def number_of(typingctx: Any, n: Any) -> Any:
-    """A vector of int64, less than 2^51 in size, as float64."""
-    result = Vector(types.float64, n.lanes)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        # 1.5 · 2^52 plus a whole number has that in its low bits
-        shift = ir.Constant(args[0].type, [0x4338000000000000] * n.lanes)
-        kind = context.get_value_type(result)
-        shifted = builder.bitcast(builder.add(args[0], shift), kind)
-        return builder.fsub(shifted, builder.bitcast(shift, kind))
-
-    return result(n), codegen
 
 
 # operators: + − · / of floats, − & | of integers, each of two vectors of one type
