@@ -25,7 +25,7 @@ def add_blocks(lo: Any, hi: Any, column: Any, totals: Any) -> Any:
     `lo` is a multiple of BLOCK, `hi` too or the end of the column. A block is summed as sixteen
     columns side by side.
     """
-    x, lanes = pointer(np.int64(column.ctypes.data), column.dtype.type(0)), lane_count(_F64)
+    x, lanes = pointer(np.int64(column.ctypes.data), column[0]), lane_count(_F64)
     for start in range(lo, hi, BLOCK):
         a, b, k = fill(0.0, _F64), fill(0.0, _F64), start
         end = min(start + BLOCK, hi)

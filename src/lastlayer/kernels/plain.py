@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array, address
+from lastlayer.contract import Array
 from lastlayer.kernels import layout, threads
 from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, add_blocks, totals_of
 from lastlayer.kernels.jit import kernel
@@ -57,8 +57,7 @@ def cross_entropy(
     or lies apart from it.
     """
     rows, count = x.shape
-    many = rows >= _MANY
-    loss = np.empty(0 if many else rows, x.dtype)
+    loss, many = np.empty(rows, x.dtype), rows >= _MANY
     place = loss if gradient is None else gradient
     at_x, at_labels, at_loss, at_g, counted = survey(
         x, labels, loss, place, 0, 0 if many else rows, ignore
@@ -72,7 +71,7 @@ def cross_entropy(
     past = past_cache(x, gradient)
     numbers = (0.0, 1.0, 1.0, 1.0 / counted if mean and counted else 1.0)
 
-    def run(lo: int, hi: int, at_loss: int = at_loss) -> None:
+    def run(lo: int, hi: int) -> None:
         kernel_of(
             lo, hi, rows, count, (at_x, 0, count, 1), g, past, None, layout.NOTHING, None, 0,
             at_labels, 0, 0, ignore, numbers, None, None, at_loss, *scratch.addresses, like, like,
@@ -108,12 +107,12 @@ def _survey_by_threads(arrays: _Arrays, ignore: int) -> int:
 
 
 def _in_chunks(
-    run: Callable[[int, int, int], None], arrays: _Arrays, ask: bool, ignore: int, totals: Array
+    run: Callable[[int, int], None], arrays: _Arrays, ask: bool, ignore: int, totals: Array
 ) -> int:
-    """The sums of blocks of losses, which are not kept; how many labels count, −1 if one is none.
+    """Losses, and the sums of their blocks; how many labels count, −1 if one is no class.
 
     Unless they have been asked before, labels are asked when their rows' turn has come, so that
-    they are read from the cache the second time.
+    they, and the losses, are read from the cache the second time.
     """
     x, labels, loss, _ = arrays
     row_bytes = x.itemsize * x.shape[1]
@@ -121,7 +120,6 @@ def _in_chunks(
     counts = [0]
 
     def work(lo: int, hi: int) -> None:
-        losses = np.empty(min(step, hi - lo), loss.dtype)
         for start in range(lo, hi, step):
             end = min(start + step, hi)
             if ask:
@@ -129,8 +127,8 @@ def _in_chunks(
                 counts.append(counted)
                 if counted < 0:
                     return
-            run(start, end, address(losses) - start * losses.itemsize)  # those of row `start` first
-            add_blocks(0, end - start, losses, totals[start // BLOCK :])
+            run(start, end)
+            add_blocks(start, end, loss, totals)
 
     threads.spread(work, len(x), row_bytes, BLOCK, arrays)
     return -1 if min(counts) < 0 else sum(counts)
