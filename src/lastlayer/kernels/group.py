@@ -86,10 +86,13 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
                 for i in range(side(like)):
                     prefetch(memory, ahead + (j + i) * lanes)
             turn_in(memory, start + k, rows, buffer, k * lanes, like)
-    elif classes == 1 and tile == lanes and rows == 2 == count:
-        pairs_in(memory, start, buffer, like)
-    elif classes == 1 and tile == lanes and rows == 3 == count:
-        triples_in(memory, start, buffer, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
+        for j in range(count):
+            prefetch(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_in(memory, start, buffer, like)
+        else:
+            triples_in(memory, start, buffer, like)
     else:
         for j in range(count):
             store(buffer, j * lanes, fill(0.0, like))
@@ -223,10 +226,13 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
                 for i in range(side(like)):
                     prefetch_to_write(memory, ahead + (j + i) * lanes)
             turn_out(g, k * lanes, memory, start + k, rows, like)
-    elif classes == 1 and tile == lanes and rows == 2 == count:
-        pairs_out(g, memory, start, like)
-    elif classes == 1 and tile == lanes and rows == 3 == count:
-        triples_out(g, memory, start, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
+        for j in range(count):
+            prefetch_to_write(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_out(g, memory, start, like)
+        else:
+            triples_out(g, memory, start, like)
     else:
         for j in range(count):
             for r in range(tile):
