@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.group import HALVES, G, X, load_group
 from lastlayer.kernels.jit import inner, kernel, one_by_one
 from lastlayer.kernels.memory import lane_count, load, pointer, store
@@ -75,7 +76,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
 @kernel
 def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
-                    columns: Any, scratch: Any, states: Any, like: Any,
+                    columns: Any, taker: Any, scratch: Any, states: Any, like: Any,
                     x_like: Any) -> None:  # fmt: skip
     """As `statistics_wide.statistics_rows`, for at most 64 classes."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
@@ -84,7 +85,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
 
-    row = lo
+    row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
@@ -93,5 +94,6 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
                   like)  # fmt: skip
         finish(d, numbers, rate_64, scales, variance, like)
-        give(d, columns, row, tile, variance, like)
+        give(d, columns, row - first, tile, variance, like)
         row += tile
+        first = hand_on(taker, first, row, hi)
