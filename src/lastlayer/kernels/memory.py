@@ -144,50 +144,55 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
 
 
 @intrinsic
-def gather(typingctx: Any, source: Any, index: Any, stride: Any, count: Any, rest: Any,
-           like: Any) -> Any:  # fmt: skip
-    """source[index + lane · stride] for the first `count` lanes; `rest` in the others."""
-    vector = vector_of(like)
+def one_a_lane(typingctx: Any, numbers: Any, step: Any, first: Any) -> Any:
+    """numbers · step + first + lane, of a vector of int64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        element, lanes, size = _stored(context, source.dtype), vector.lanes, source.dtype.bitwidth
-        mask = _first(builder, args[3], lanes)
-        base = builder.ptrtoint(builder.gep(args[0], [args[1]]), _I64)
-        step = builder.mul(args[2], _I64(size // 8))
-        numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
-        places = builder.add(
-            spread(builder, base, lanes), builder.mul(numbers, spread(builder, step, lanes))
-        )
-        places = builder.inttoptr(places, ir.VectorType(element.as_pointer(), lanes))
-        value = _gathered(builder, places, element, mask, size, lanes)
-        value = widened(context, builder, value, source.dtype, like)
-        other = context.cast(builder, args[4], rest, like)
-        return builder.select(mask, value, spread(builder, other, lanes))
+        steps, start = (spread(builder, a, numbers.lanes) for a in args[1:])
+        lanes = ir.Constant(args[0].type, list(range(numbers.lanes)))
+        return builder.add(builder.mul(args[0], steps), builder.add(start, lanes))
 
-    return vector(source, index, types.int64, types.int64, rest, like), codegen
+    return numbers(numbers, types.int64, types.int64), codegen
 
 
 @intrinsic
-def gather_from(typingctx: Any, source: Any, places: Any, index: Any, like: Any) -> Any:
-    """source[places[index + lane]] in each lane, `places` a pointer to int32."""
-    vector = vector_of(like)
+def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) -> Any:
+    """source[place] of each of a vector of int64, as numbers like `like`; 0 where not `mask`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lanes, size = vector.lanes, source.dtype.bitwidth
-        numbers = builder.load(_place(builder, args[1], args[2], _I32, lanes))
-        numbers.align = 4
-        steps = builder.mul(
-            builder.sext(numbers, ir.VectorType(_I64, lanes)),
-            same(ir.VectorType(_I64, lanes), size // 8),
-        )
-        base = spread(builder, builder.ptrtoint(args[0], _I64), lanes)
+        size, lanes = source.dtype.bitwidth, places.lanes
         element = _stored(context, source.dtype)
-        kind = ir.VectorType(element.as_pointer(), lanes)
-        value = _gathered(builder, builder.inttoptr(builder.add(base, steps), kind), element,
-                          same(ir.VectorType(ir.IntType(1), lanes), 1), size, lanes)  # fmt: skip
+        value = _gathered(builder, _places(builder, args[0], args[1], element, size), element,
+                          args[2], size, lanes)  # fmt: skip
         return widened(context, builder, value, source.dtype, like)
 
-    return vector(source, places, index, like), codegen
+    return Vector(like, places.lanes)(source, places, mask, like), codegen
+
+
+@intrinsic
+def scatter_at(typingctx: Any, target: Any, places: Any, mask: Any, value: Any) -> Any:
+    """target[place] = value for each of a vector of int64 where `mask`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        size, lanes = target.dtype.bitwidth, places.lanes
+        element = _stored(context, target.dtype)
+        data = rounded(context, builder, args[3], value.dtype, target.dtype)
+        letter = "f" if target.dtype in FLOATS else "i"
+        call(
+            builder, f"llvm.masked.scatter.v{lanes}{letter}{size}.v{lanes}p0", ir.VoidType(),
+            [data, _places(builder, args[0], args[1], element, size), _I32(size // 8), args[2]],
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    return types.void(target, places, mask, value), codegen
+
+
+def _places(builder: Any, source: Any, numbers: Any, element: Any, size: int) -> Any:
+    """LLVM code: pointers to the elements of these numbers."""
+    base = spread(builder, builder.ptrtoint(source, _I64), numbers.type.count)
+    steps = builder.mul(numbers, same(numbers.type, size // 8))
+    kind = ir.VectorType(element.as_pointer(), numbers.type.count)
+    return builder.inttoptr(builder.add(base, steps), kind)
 
 
 def _gathered(builder: Any, places: Any, element: Any, mask: Any, size: int, lanes: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
-from lastlayer.kernels.group import HALVES, G, X, load_group
+from lastlayer.kernels.group import G, X, load_group
 from lastlayer.kernels.jit import inner, kernel, one_by_one
 from lastlayer.kernels.memory import lane_count, load, pointer, store
 from lastlayer.kernels.row import PICKED, REST, SAMPLE, TIES, M
@@ -80,7 +80,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                     x_like: Any) -> None:  # fmt: skip
     """As `statistics_wide.statistics_rows`, for at most 64 classes."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
-    logits, halves = pointer(scratch + X, like), pointer(scratch + HALVES, like)
+    logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
     lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
@@ -89,7 +89,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
         pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
                   like)  # fmt: skip
