@@ -42,7 +42,7 @@ def tally(
     at = -(-address(work) // 64) * 64
     single = isinstance(rows, Problem) and rows.loss_dtype == np.float32
     worst, classes = into.floats.shape[1], into.classes.shape[0]
-    matrix = address(into.matrix) if into.matrix.size else 0
+    matrix = address(into.recent) if into.recent.size else 0
     scale = int(np.float64(entropy_scale).view(np.int64))
     state[:] = (
         address(labels), ignore, *where, address(edges), edges.size - 1, scale,

@@ -51,7 +51,8 @@ from lastlayer.kernels.tally_words import (
 )
 from lastlayer.kernels.whole import add_2, add_4
 
-_F32, _F64, _I64 = np.float32(0), np.float64(0), np.int64(0)
+_F32, _F64, _I64, _U32 = np.float32(0), np.float64(0), np.int64(0), np.uint32(0)
+_ONE = np.uint32(1)
 _SMALL = 64  # classes: what there is of each of them stays in the cache
 
 
@@ -93,7 +94,7 @@ def _count_due(state: Any, chunk: Any, matrix: Any) -> None:
     """Count in the cells of the matrix that were asked for a chunk ago, and have come meanwhile."""
     for k in range(state[told.DUE]):
         one_by_one()
-        matrix[chunk[DUE_AT + k]] += 1
+        matrix[chunk[DUE_AT + k]] += _ONE
     state[told.DUE] = 0
 
 
@@ -109,7 +110,7 @@ def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
     """
     state = pointer(told_at, _I64)
     words, blocks = pointer(state[told.WORDS], _I64), pointer(state[told.BLOCKS], _I64)
-    classes, matrix = pointer(state[told.CLASSES], _I64), pointer(state[told.MATRIX], _I64)
+    classes, matrix = pointer(state[told.CLASSES], _I64), pointer(state[told.MATRIX], _U32)
     codes, edges = pointer(state[told.CODES], _I64), pointer(state[told.EDGES], _F64)
     floats, numbers = pointer(state[told.FLOATS], _F64), pointer(state[told.NUMBERS], _I64)
     chunk, memory = pointer(state[told.WORK], _I64), pointer(state[told.WORK], _F64)
@@ -158,7 +159,7 @@ def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
             add_4(classes, own, chunk, DIGITS + 4 * k)
             if dense:
                 if many <= _SMALL:
-                    matrix[chunk[MATRIX_AT + k]] += 1
+                    matrix[chunk[MATRIX_AT + k]] += _ONE
                 else:
                     chunk[DUE_AT + due] = chunk[MATRIX_AT + k]
                     prefetch(matrix, chunk[MATRIX_AT + k])

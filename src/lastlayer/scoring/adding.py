@@ -83,12 +83,13 @@ def _tally(
 
     labels = labels_of(part, settings)
     rows: Any
-    if one.matrix.size and _handed_on(part, settings):
+    if one.recent.size and _handed_on(part, settings):
         rows = problem_of(part, labels, settings)
     else:
         rows = statistics(part, labels, settings)
     most = math.log(part.logits.shape[1])
     scale = ENTROPY_BINS / most if most else 0.0
+    one.expect(len(part))
     return tally(
         rows, labels, ignored(part, settings), where, calibration.edges(settings.bins), scale,
         one, codes,
