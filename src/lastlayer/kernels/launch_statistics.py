@@ -12,7 +12,7 @@ from lastlayer.problem import Problem
 
 
 def _kernel(problem: Problem, temperature: float, count: int) -> Any:
-    """A call of the kernel for so many columns: lo, hi, a part of the rows, labels, columns, taker."""
+    """A call of the kernel for so many columns: of rows [lo, hi) of a part, with its labels."""
     x = problem.logits
     like = problem.loss_dtype.type(0)
     variance = None if count == 7 else 0

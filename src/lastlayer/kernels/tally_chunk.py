@@ -11,7 +11,17 @@ from lastlayer.kernels.exact_sum import HALF
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.lanes import largest_of
 from lastlayer.kernels.memory import lane_count, load, load_up_to, store
-from lastlayer.kernels.simd import at_least, bits, const, equal, fill, from_bits, less, maximum, where
+from lastlayer.kernels.simd import (
+    at_least,
+    bits,
+    const,
+    equal,
+    fill,
+    from_bits,
+    less,
+    maximum,
+    where,
+)
 from lastlayer.kernels.tally_words import (
     BINS,
     BRIER,

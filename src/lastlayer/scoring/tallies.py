@@ -90,11 +90,6 @@ class Tally:
             setattr(new, name, value.copy() if isinstance(value, np.ndarray) else value)
         return new
 
-    @property
-    def nbytes(self) -> int:
-        """Of all arrays."""
-        return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
-
 
 class Tallies:
     """The tallies of all threads, and which rows have gone into them.
@@ -112,14 +107,17 @@ class Tallies:
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
         self._shape = classes, bins, worst
-        self._free = [Tally(*self._shape)]
+        self._free: list[Tally] = []
         self.rows = self.place = self.level = 0
         self.joins = [(0, 0)]
 
     @property
     def most(self) -> int:
         """How many threads may have one: 64 MB of them, or a single one."""
-        return max(1, (64 << 20) // self._free[0].nbytes)
+        classes, bins, _ = self._shape
+        size = tally.size(bins) + (BLOCKS + classes) * tally.COLUMNS
+        size += classes**2 // 2 if classes <= DENSE else 0
+        return max(1, (64 << 20) // (8 * size))
 
     def take(self) -> Tally:
         """A tally that no other thread uses until it is given back."""
@@ -134,7 +132,7 @@ class Tallies:
 
     def whole(self) -> Tally:
         """All of them as one."""
-        first, *others = self._free
+        first, *others = self._free or [Tally(*self._shape)]
         for other in others:
             first.absorb(other)
         self._free = [first]
