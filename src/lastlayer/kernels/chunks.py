@@ -6,6 +6,7 @@ one that takes the rows only once, for all kernels that may hand them on.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -19,6 +20,7 @@ CHUNK = 128  # rows; whole tiles of them
 _TAKES = (types.int64, types.int64, types.int64)  # its state's address, the first row, how many
 
 
+@cache
 def entry(taker: Any) -> int:
     """The address of a kernel of three whole numbers, which it takes from `hand_on`."""
     taker.compile(_TAKES)
