@@ -13,6 +13,7 @@ from lastlayer.kernels.memory import lane_count, load, load_first, pointer
 from lastlayer.kernels.simd import fill
 
 BLOCK = 1024  # rows whose losses are summed before the sums are
+FEW_BLOCKS = 64  # for so many each thread keeps a place for the sums
 
 _F64 = np.float64(0)
 

@@ -14,15 +14,14 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.blocks import AHEAD
-from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
-from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import (
     lane_count,
     load,
     load_up_to,
     prefetch,
+    prefetch_to_write,
     read,
     store,
     store_first,
@@ -31,21 +30,20 @@ from lastlayer.kernels.memory import (
 )
 from lastlayer.kernels.row import (
     ALONE,
-    AT_TOP,
-    BEHIND,
-    BELOW,
     COUNTS,
     FACTOR,
-    FAULTS,
+    LABEL,
+    LACK,
     LANES,
+    LEADS,
+    OWN,
     REST,
     ROWS,
     SHARE,
     TIES,
-    TOP,
     M,
 )
-from lastlayer.kernels.simd import differ, equal, fill, fma, less, maximum, where
+from lastlayer.kernels.simd import differ, equal, fill, less, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
@@ -88,10 +86,13 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
                 for i in range(side(like)):
                     prefetch(memory, ahead + (j + i) * lanes)
             turn_in(memory, start + k, rows, buffer, k * lanes, like)
-    elif classes == 1 and tile == lanes and rows == 2 == count:
-        pairs_in(memory, start, buffer, like)
-    elif classes == 1 and tile == lanes and rows == 3 == count:
-        triples_in(memory, start, buffer, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
+        for j in range(count):
+            prefetch(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_in(memory, start, buffer, like)
+        else:
+            triples_in(memory, start, buffer, like)
     else:
         for j in range(count):
             store(buffer, j * lanes, fill(0.0, like))
@@ -165,17 +166,6 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
 
 
 @by_dtype
-def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(x, at, like) - top
-
-    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(gaps, at, like)
-
-    return plain if isinstance(cap, types.NoneType) else kept
-
-
-@by_dtype
 def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
     def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
         return None
@@ -187,74 +177,33 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
 
 
 @inner
-def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mix: Any,
-                      count: Any, tile: Any, a: Any, like: Any) -> None:  # fmt: skip
-    """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
-    if t is None and weights is None:
-        return
-    lanes, found = lane_count(like), fill(0.0, like)
-    if t is not None:
-        load_group(targets, start, t, count, tile, a, like)
-    for j in range(count):
-        part = fill(mix[1], like)
-        if t is not None:
-            given = load(a, j * lanes, like)
-            found = found + faults(given, like)
-            part = fma(given, fill(mix[0], like), part)
-        if weights is not None:
-            part = part * fill(weights[j], like)
-        store(a, j * lanes, part)
-    if t is not None:
-        d[FAULTS] += np.float64(total_of(found))
-
-
-@inner
-def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any,
-                     cap: Any, like: Any) -> None:  # fmt: skip
-    """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
-    lanes, zero = lane_count(like), fill(0.0, like)
-    m, top = load(d, M, like), load(d, TOP, like)
-    behind, below, above = zero, zero, zero
-    if t is None and weights is None:  # the same for every class
-        share, ties = fill(mix[1], like), load(d, TIES, like)
-        for j in range(count):
-            v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
-        behind, above = behind * share, ties * share
-        below = (fill(count, like) - ties) * share
-    else:
-        for j in range(count):
-            v, c = load(x, j * lanes, like), load(a, j * lanes, like)
-            at_m = equal(v, m)
-            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
-            behind = where(equal(c, zero), behind, fma(c, distance, behind))
-            below, above = where(at_m, below, below + c), where(at_m, above + c, above)
-    store(d, BEHIND, behind)
-    store(d, BELOW, below)
-    store(d, AT_TOP, above)
-
-
-@inner
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
-    lanes, zero = lane_count(like), fill(0.0, like)
+               indexed: Any, mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
+    """From exp_scaled in `g` to the gradient."""
+    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     counts = less(zero, load(d, COUNTS, like))
     factor = load(d, FACTOR, like)
+    class_, label = zero, fill(-1.0, like)
+    if indexed:
+        label = load(d, LABEL, like)
+    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
     if mix is not None:
         share, alone = load(d, SHARE, like), load(d, ALONE, like)
-        m, single = load(d, M, like), equal(load(d, TIES, like), fill(1.0, like))
+        m, single = load(d, M, like), equal(load(d, TIES, like), one)
     for j in range(count):
         k = j * lanes
-        r = times(load(g, k, like), factor)
+        e = times(load(g, k, like), factor)
+        r, at_label = e, where(leads, own, e - lack)
         if mix is not None:
             if t is None and weights is None:
                 r = r - share * fill(mix[1], like)
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
+        r = where(equal(class_, label), at_label, r)
         r = sloped(r, _slope(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
+        class_ = class_ + one
 
 
 @inner
@@ -270,14 +219,20 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             else:
                 store_first(memory, at, tile, r)
     elif classes == 1 and tile == lanes and count >= side(like):
-        last = count - side(like)
+        last, ahead = count - side(like), start + AHEAD // width(memory[0])
         for j in range(0, count, side(like)):
             k = min(j, last)
+            if rows == count:
+                for i in range(side(like)):
+                    prefetch_to_write(memory, ahead + (j + i) * lanes)
             turn_out(g, k * lanes, memory, start + k, rows, like)
-    elif classes == 1 and tile == lanes and rows == 2 == count:
-        pairs_out(g, memory, start, like)
-    elif classes == 1 and tile == lanes and rows == 3 == count:
-        triples_out(g, memory, start, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
+        for j in range(count):
+            prefetch_to_write(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_out(g, memory, start, like)
+        else:
+            triples_out(g, memory, start, like)
     else:
         for j in range(count):
             for r in range(tile):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from lastlayer.kernels.integers import shifted
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.simd import bits, const, fma, from_bits, greater, less, minus, shifted, where
+from lastlayer.kernels.simd import bits, const, fma, from_bits, greater, less, minus, where
 
 _LN2, _LN2_HIGH, _LN2_LOW = 0.6931471805599453, 0.6931471803691238, 1.9082149292705877e-10
 _MAGIC = 6755399441055744.0  # 1.5 · 2^52: adding it leaves a whole number in the low bits

@@ -73,19 +73,24 @@ def address_at(typingctx: Any, source: Any, index: Any) -> Any:
     return types.int64(source, index), codegen
 
 
-@intrinsic
-def prefetch(typingctx: Any, source: Any, index: Any) -> Any:
-    """Ask for the cache line of source[index]; any address may be asked for."""
+def _prefetch(to_write: int) -> Callable[..., Any]:
+    @intrinsic
+    def ask(typingctx: Any, source: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            byte = _I8.as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+            builder.call(function, [place, _I32(to_write), _I32(3), _I32(1)])  # into L1, data
+            return context.get_dummy_value()
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte = _I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-        builder.call(function, [place, _I32(0), _I32(3), _I32(1)])  # to read, into L1, data
-        return context.get_dummy_value()
+        return types.void(source, index), codegen
 
-    return types.void(source, index), codegen
+    return ask  # type: ignore[no-any-return]
+
+
+# Ask for the cache line of source[index], to read it or to write it; any address may be asked for.
+prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
 
 
 # --------------------------------------------------------------------------- loads and stores
@@ -144,18 +149,6 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
 
 
 @intrinsic
-def one_a_lane(typingctx: Any, numbers: Any, step: Any, first: Any) -> Any:
-    """numbers · step + first + lane, of a vector of int64."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        steps, start = (spread(builder, a, numbers.lanes) for a in args[1:])
-        lanes = ir.Constant(args[0].type, list(range(numbers.lanes)))
-        return builder.add(builder.mul(args[0], steps), builder.add(start, lanes))
-
-    return numbers(numbers, types.int64, types.int64), codegen
-
-
-@intrinsic
 def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) -> Any:
     """source[place] of each of a vector of int64, as numbers like `like`; 0 where not `mask`."""
 
@@ -167,24 +160,6 @@ def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) ->
         return widened(context, builder, value, source.dtype, like)
 
     return Vector(like, places.lanes)(source, places, mask, like), codegen
-
-
-@intrinsic
-def scatter_at(typingctx: Any, target: Any, places: Any, mask: Any, value: Any) -> Any:
-    """target[place] = value for each of a vector of int64 where `mask`."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        size, lanes = target.dtype.bitwidth, places.lanes
-        element = _stored(context, target.dtype)
-        data = rounded(context, builder, args[3], value.dtype, target.dtype)
-        letter = "f" if target.dtype in FLOATS else "i"
-        call(
-            builder, f"llvm.masked.scatter.v{lanes}{letter}{size}.v{lanes}p0", ir.VoidType(),
-            [data, _places(builder, args[0], args[1], element, size), _I32(size // 8), args[2]],
-        )  # fmt: skip
-        return context.get_dummy_value()
-
-    return types.void(target, places, mask, value), codegen
 
 
 def _places(builder: Any, source: Any, numbers: Any, element: Any, size: int) -> Any:

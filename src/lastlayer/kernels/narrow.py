@@ -14,28 +14,26 @@ from lastlayer.kernels.group import (
     G,
     X,
     give_group,
-    load_coefficients,
     load_group,
     normalise_group,
     store_group,
-    sum_coefficients,
     sum_group,
 )
-from lastlayer.kernels.jit import by_dtype, inner, kernel
+from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
+from lastlayer.kernels.integers import number_of, one_a_lane
+from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
     load,
     load_up_to,
-    one_a_lane,
     pointer,
-    scatter_at,
     store,
 )
 from lastlayer.kernels.row import (
     FAULTS,
+    LABEL,
     LANES,
-    OWN,
     PICKED,
     SAMPLE,
     TOP,
@@ -65,13 +63,6 @@ def _pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
     return nothing if types.none in (a, b) else place
 
 
-@inner
-def _places(r: Any, row: Any, tile: Any, indices: Any, like: Any) -> Any:
-    """Where in a group's buffer the labels' classes of row r and the next ones are."""
-    labels = load_up_to(pointer(indices, _I64), row + r, tile - r, 0, _I64)
-    return one_a_lane(labels, lane_count(like), r)
-
-
 @by_dtype
 def _pick(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> Any:
     """What the labels' logits of rows are behind the cap; the top where they are it."""
@@ -86,19 +77,6 @@ def _pick(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any)
         store(d, PICKED + r, load(d, TOP + r, _F64) + gap)
 
     return plain if isinstance(cap, types.NoneType) else kept
-
-
-@by_dtype
-def _own(d: Any, r: Any, slopes: Any, places: Any, counts: Any) -> Any:
-    """The labels' entries of the gradient, by the logits themselves."""
-
-    def plain(d: Any, r: Any, slopes: Any, places: Any, counts: Any) -> Any:
-        return load(d, OWN + r, _F64)
-
-    def times_slope(d: Any, r: Any, slopes: Any, places: Any, counts: Any) -> Any:
-        return load(d, OWN + r, _F64) * gather_at(slopes, places, counts, _F64)
-
-    return plain if isinstance(slopes, types.NoneType) else times_slope
 
 
 @kernel
@@ -118,7 +96,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     a, lanes, zero = pointer(scratch + A, like), lane_count(like), fill(0.0, _F64)
     gaps = _pointer_if(cap, cap, scratch + GAPS, like)
     slopes = _pointer_if(cap, g, scratch + SLOPES, like)
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate = rate_of(temperature, like)
     d[FAULTS] = 0.0
 
     row = lo
@@ -134,22 +112,19 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             sum_coefficients(d, logits, gaps, a, t, w, mix, count, cap, like)
         if indices != 0:
             for r in range(0, tile, LANES):
-                places = _places(r, row, tile, indices, like)
+                labels = load_up_to(pointer(indices, _I64), row + r, tile - r, 0, _I64)
                 counts = less(zero, load(d, SAMPLE + r, _F64))
+                places = one_a_lane(labels, lanes, r)
+                store(d, LABEL + r, where(counts, number_of(labels), fill(-1.0, _F64)))
                 _pick(d, r, logits, gaps, places, counts, cap)
         if mix is None:
-            finish_index(d, numbers, rate_64, g, tile, like)
+            finish_index(d, numbers, g, tile, like)
         else:
-            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g, tile, like)
+            finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
         give(d, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, slopes, a, t, w, count, mix, cap, like)
-            if indices != 0:
-                for r in range(0, tile, LANES):
-                    places = _places(r, row, tile, indices, like)
-                    counts = less(zero, load(d, SAMPLE + r, _F64))
-                    scatter_at(result, places, counts, _own(d, r, slopes, places, counts))
+            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, like)
             store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), count,
                         tile, like)  # fmt: skip
         row += tile

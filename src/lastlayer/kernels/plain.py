@@ -13,7 +13,7 @@ import numpy as np
 
 from lastlayer.contract import Array
 from lastlayer.kernels import layout, threads
-from lastlayer.kernels.column import BLOCK, add_blocks, totals_of
+from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, add_blocks, totals_of
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.launch import kernels_for, past_cache, scratch, spread
@@ -24,7 +24,7 @@ _Arrays = tuple[Array, Array, Array, Array]  # logits, labels, losses, and a gra
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
-_MANY = 64 * BLOCK  # rows that are worth being looked at, and added up, by several threads
+_MANY = FEW_BLOCKS * BLOCK  # rows that are worth being looked at, and added up, by several threads
 _CHUNK = 1 << 20  # bytes of logits and labels that stay in a cache while that is done
 
 
@@ -57,12 +57,13 @@ def cross_entropy(
     or lies apart from it.
     """
     rows, count = x.shape
-    loss, totals = np.empty(rows, x.dtype), totals_of(rows)
-    arrays = x, labels, loss, loss if gradient is None else gradient
-    many = rows >= _MANY
-    at_x, at_labels, at_loss, at_g, counted = survey(*arrays, 0, 0 if many else rows, ignore)
+    loss, many = np.empty(rows, x.dtype), rows >= _MANY
+    place = loss if gradient is None else gradient
+    at_x, at_labels, at_loss, at_g, counted = survey(
+        x, labels, loss, place, 0, 0 if many else rows, ignore
+    )
     if many and gradient is not None:  # how many labels count is in every gradient
-        counted = _survey_by_threads(arrays, ignore)
+        counted = _survey_by_threads((x, labels, loss, place), ignore)
     if counted <= 0 and not (many and gradient is None):
         return None
     kernel_of, like = kernels_for(count).loss_rows, loss.dtype.type(0)
@@ -79,7 +80,8 @@ def cross_entropy(
 
     total: float
     if many:
-        found = _in_chunks(run, arrays, gradient is None, ignore, totals)
+        totals = totals_of(rows)
+        found = _in_chunks(run, (x, labels, loss, place), gradient is None, ignore, totals)
         counted = counted if gradient is not None else found
         if counted <= 0:
             return None
@@ -88,8 +90,8 @@ def cross_entropy(
         if x.nbytes < threads.WORTHWHILE:
             run(0, rows)
         else:
-            spread(run, rows, count, x.itemsize, arrays)
-        total = add_blocks(0, rows, loss, totals)
+            spread(run, rows, count, x.itemsize, (x, labels, loss, place))
+        total = add_blocks(0, rows, loss, scratch.totals)
     return total / counted if mean else total
 
 

@@ -35,12 +35,14 @@ M, TOP = 0 * ROWS, 1 * ROWS  # the largest logit, and it behind the soft-cap
 REST, TIES = 2 * ROWS, 3 * ROWS  # Σ exp below the maximum, how many are at it
 BEHIND, BELOW, AT_TOP = 4 * ROWS, 5 * ROWS, 6 * ROWS  # Σ a (m − z), Σ a below m, Σ a at m
 SAMPLE, WEIGHT, PICKED = 7 * ROWS, 8 * ROWS, 9 * ROWS  # weights of row and label, the label's logit
-# what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label
+# what comes of it: loss, factors of exp and of a, gradients at a lone maximum and at the label; the
+# last where it LEADS, and is 1, and elsewhere what the label's entry lacks to that of other classes
 LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14 * ROWS
 COUNTS = 15 * ROWS  # 1 where the row's weight is above 0, which float32 may round to
 HIGH, LOW, LIMIT, SLOPE = 16 * ROWS, 17 * ROWS, 18 * ROWS, 19 * ROWS  # see softcap_row.py
-FAULTS = 20 * ROWS  # a number for the whole call: soft targets that are none
-STATES = 21 * ROWS
+LACK, LEADS, LABEL = 20 * ROWS, 21 * ROWS, 22 * ROWS  # the label of a row that counts, or −1
+FAULTS = 23 * ROWS  # a number for the whole call: soft targets that are none
+STATES = 24 * ROWS
 
 
 @inner
@@ -85,20 +87,20 @@ def index_loss(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers
 
 
 @inner
-def index_gradient(m: Any, picked: Any, rest: Any, weight: Any, sample: Any, numbers: Any,
-                   rate: Any, like: Any) -> Any:  # fmt: skip
-    """(factor of exp(z_j − m) in the gradient, the label's own gradient) for a class index.
+def index_gradient(m: Any, rest: Any, weight: Any, sample: Any, numbers: Any,
+                   like: Any) -> Any:  # fmt: skip
+    """For a class index, the factor of exp(z_j − m) in the gradient and the label's own entry.
 
-    −R / S where the label is the maximum; elsewhere p_y ≤ ½ and p_y − 1 has nothing to lose.
+    The latter as what it is where the label is the maximum, −R / S, and as what is taken from the
+    entry of any class elsewhere: there p_y ≤ ½, and p_y − 1 has nothing to lose.
     """
     one = const(1.0, m)
     inverse = one / (one + rest)
     _, slope = normaliser(m, log_of(rest, inverse, like), numbers)
     factor = sample * const(numbers[SCALE] * numbers[INVERSE_TEMPERATURE], m)
-    p = exp_negative(picked - m, rate) * inverse
-    own = where(equal(picked, m), negative(rest) * inverse, p - one)
     weight = weight * const(numbers[INVERSE_LOG_BASE], m)
-    return factor * (weight + slope) * inverse, factor * fma(weight, own, slope * p)
+    own = factor * inverse * fma(negative(weight), rest, slope)
+    return factor * (weight + slope) * inverse, own, factor * weight
 
 
 @inner
@@ -148,7 +150,7 @@ def describe(d: Any, row: Any, tile: Any, indices: Any, classes: Any, samples: A
 
 
 @inner
-def finish_index(d: Any, numbers: Any, rate: Any, g: Any, tile: Any, like: Any) -> None:
+def finish_index(d: Any, numbers: Any, g: Any, tile: Any, like: Any) -> None:
     """Losses of a tile's rows, class indices; gradient factors unless g is None."""
     zero = fill(0.0, _F64)
     for r in range(0, tile, LANES):
@@ -158,13 +160,15 @@ def finish_index(d: Any, numbers: Any, rate: Any, g: Any, tile: Any, like: Any) 
         value = index_loss(top, picked, rest, weight, sample, numbers, like)
         store(d, LOSS + r, where(less(zero, sample), value, zero))
         if g is not None:
-            factor, own = index_gradient(top, picked, rest, weight, sample, numbers, rate, like)
+            factor, own, lack = index_gradient(top, rest, weight, sample, numbers, like)
             store(d, FACTOR + r, factor)
             store(d, OWN + r, own)
+            store(d, LACK + r, lack)
+            store(d, LEADS + r, where(equal(picked, top), fill(1.0, _F64), zero))
 
 
 @inner
-def finish_coefficients(d: Any, numbers: Any, rate: Any, mix: Any, indexed: Any, g: Any, tile: Any,
+def finish_coefficients(d: Any, numbers: Any, mix: Any, indexed: Any, g: Any, tile: Any,
                         like: Any) -> None:  # fmt: skip
     """As `finish_index`, for distributions and smoothed indices.
 
@@ -192,9 +196,19 @@ def finish_coefficients(d: Any, numbers: Any, rate: Any, mix: Any, indexed: Any,
         store(d, SHARE + r, share)
         store(d, ALONE + r, alone)
         if g is not None:
-            e = exp_negative(picked - top, rate)
-            apart = fma(factor, e, negative(share * weight) * fill(mix[0] + mix[1], _F64))
-            store(d, OWN + r, where(at_top & equal(ties, one), alone, apart))
+            store(d, OWN + r, alone)
+            store(d, LACK + r, share * weight * fill(mix[0] + mix[1], _F64))
+            store(d, LEADS + r, where(at_top & equal(ties, one), one, zero))
+
+
+@inner
+def finish_labels(d: Any, rate: Any, tile: Any) -> None:
+    """The labels' own entries of the gradient, into OWN, where no logit's exp is at hand."""
+    for r in range(0, tile, LANES):
+        e = exp_negative(load(d, PICKED + r, _F64) - load(d, TOP + r, _F64), rate)
+        apart = fma(load(d, FACTOR + r, _F64), e, negative(load(d, LACK + r, _F64)))
+        leads = less(fill(0.0, _F64), load(d, LEADS + r, _F64))
+        store(d, OWN + r, where(leads, load(d, OWN + r, _F64), apart))
 
 
 @inner

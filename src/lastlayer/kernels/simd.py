@@ -173,18 +173,6 @@ def minus(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def shifted(typingctx: Any, n: Any, by: Any) -> Any:
-    """n · 2^−by of integers that are taken without a sign, rounded down."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = context.cast(builder, args[1], by, element_of(n))
-        steps = spread(builder, number, n.lanes) if isinstance(n, Vector) else number
-        return builder.lshr(args[0], steps)
-
-    return n(n, by), codegen
-
-
-@intrinsic
 def negative(typingctx: Any, a: Any) -> Any:
     """−a of floats. Of zero as well, unlike 0 − a, and so for nothing where a product follows."""
 

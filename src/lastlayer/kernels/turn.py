@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import rounded, widened
 from lastlayer.kernels.lanes import joined, part
-from lastlayer.kernels.simd import lanes_of
+from lastlayer.kernels.simd import features, lanes_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _PARTS = 4
@@ -62,6 +62,26 @@ def _turned(builder: Any, vectors: list[Any]) -> list[Any]:
     return turned
 
 
+def _unseen(builder: Any, value: Any, kind: str = "r") -> Any:
+    """The same value in a register, of which LLVM does not know where it came from."""
+    same = ir.FunctionType(value.type, [value.type])
+    return builder.asm(same, "", f"={kind},0", [value], side_effect=False)
+
+
+def _row_places(builder: Any, source: Any, index: Any, stride: Any, lanes: int, kind: Any) -> Any:
+    """A pointer to each of the rows' numbers from source[index] on.
+
+    LLVM would keep sixteen addresses, more than there are registers, and add the class to each.
+    """
+    side = lanes // _PARTS
+    places, first = [], builder.gep(source, [index])
+    for _ in range(_PARTS):
+        at = builder.inttoptr(_unseen(builder, builder.ptrtoint(first, _I64)), source.type)
+        places += [builder.gep(at, [builder.mul(stride, _I64(i))]) for i in range(side)]
+        first = builder.gep(at, [builder.mul(stride, _I64(side))])
+    return [builder.bitcast(place, kind.as_pointer()) for place in places]
+
+
 def _place(builder: Any, source: Any, index: Any, stride: Any, number: int, kind: Any) -> Any:
     at = builder.add(index, builder.mul(stride, _I64(number)))
     return builder.bitcast(builder.gep(source, [at]), kind.as_pointer())
@@ -78,11 +98,12 @@ def turn_in(typingctx: Any, source: Any, index: Any, stride: Any, buffer: Any, t
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         memory, at, step, target, to = args[:5]
         kind = ir.VectorType(context.get_value_type(source.dtype), side)
+        places = _row_places(builder, memory, at, step, lanes, kind)
         vectors = []
         for i in range(side):
             parts = []
             for first in range(i, lanes, side):
-                value = builder.load(_place(builder, memory, at, step, first, kind))
+                value = builder.load(places[first])
                 value.align = size
                 parts.append(value)
             vectors.append(widened(context, builder, joined(builder, parts), source.dtype, like))
@@ -108,11 +129,15 @@ def turn_out(typingctx: Any, buffer: Any, at: Any, target: Any, index: Any, stri
             value = builder.load(_place(builder, source, at, _I64(lanes), q, whole))
             value.align = like.bitwidth // 8
             vectors.append(value)
-        for i, vector in enumerate(_turned(builder, vectors)):
+        kind = ir.VectorType(context.get_value_type(target.dtype), side)
+        places = _row_places(builder, memory, to, step, lanes, kind)
+        turned = _turned(builder, vectors)
+        if "+avx512f" in features(context):  # LLVM would take them apart before the last step
+            turned = [_unseen(builder, vector, "v") for vector in turned]
+        for i, vector in enumerate(turned):
             data = rounded(context, builder, vector, like, target.dtype)
             for k, first in enumerate(range(i, lanes, side)):
-                piece = part(builder, data, k * side, side)
-                done = builder.store(piece, _place(builder, memory, to, step, first, piece.type))
+                done = builder.store(part(builder, data, k * side, side), places[first])
                 done.align = size
         return context.get_dummy_value()
 

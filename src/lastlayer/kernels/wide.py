@@ -28,6 +28,7 @@ from lastlayer.kernels.row import (
     describe,
     finish_coefficients,
     finish_index,
+    finish_labels,
     finish_normaliser,
     give,
 )
@@ -112,12 +113,14 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                     d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
             pick(d, rate, cap, like)
         if mix is None:
-            finish_index(d, numbers, rate_64, g, tile, like)
+            finish_index(d, numbers, g, tile, like)
         else:
-            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g, tile, like)
+            finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
         give(d, losses, row, tile)
 
         if g is not None:
+            if indices != 0:
+                finish_labels(d, rate_64, tile)
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
