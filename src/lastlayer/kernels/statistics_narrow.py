@@ -8,13 +8,13 @@ import numpy as np
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.group import MOST_CLASSES, G, X, load_group
+from lastlayer.kernels.integers import one_a_lane
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
     load,
     load_up_to,
-    one_a_lane,
     pointer,
     store,
 )
