@@ -13,6 +13,7 @@ import numpy as np
 from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.effective import ANY, NEAR, OUTER_TOO, all_outer, all_within, effect, sloped
 from lastlayer.kernels.jit import inner
+from lastlayer.kernels.kept import keep
 from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
     address_at,
@@ -24,11 +25,11 @@ from lastlayer.kernels.memory import (
     store_first,
     stream,
     width,
+    write,
 )
 from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
 from lastlayer.kernels.vecmath import times
 
-BLOCK = 512  # logits summed in the working precision before float64 takes over
 AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
 
 # --------------------------------------------------------------------------- sums
@@ -74,14 +75,19 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
-    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum."""
-    lanes, end, j = lane_count(like), at + n, at
+def block_below(x: Any, at: Any, n: Any, about: Any, kept: Any, to: Any, like: Any) -> Any:
+    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum.
+
+    Each of them goes to kept[to] and on, unless that is None.
+    """
+    lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask(x, j, lanes)
-            s = s + effect(load(x, j, s), about, NEAR)[0]
+            e = effect(load(x, j, s), about, NEAR)[0]
+            keep(kept, shift + j, None, e)
+            s = s + e
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j, lanes)
@@ -89,15 +95,18 @@ def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
-            a = a + effect(v, about, ANY)[0]
+            f = effect(v, about, ANY)[0]
+            keep(kept, shift + j, end - j, f)
+            a = a + f
             j += lanes
     return total_of(a + fold_sum(s))
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
+def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, kept: Any, to: Any,
+              like: Any) -> Any:  # fmt: skip
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
-    lanes, end, j = lane_count(like), at + n, at
+    lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     ties, several = a, s
     while j < end:
@@ -105,7 +114,9 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
             ask(x, j, lanes)
             v = load(x, j, s)
             at_m = equal(v, fill(m, s))
-            s = where(at_m, s, s + effect(v, about, NEAR)[0])
+            e = effect(v, about, NEAR)[0]
+            keep(kept, shift + j, None, e)
+            s = where(at_m, s, s + e)
             several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
@@ -118,7 +129,9 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
         else:
             w = load_up_to(x, j, end - j, -np.inf, like)
             at_w = equal(w, fill(m, like))
-            a = where(at_w, a, a + effect(w, about, ANY)[0])
+            f = effect(w, about, ANY)[0]
+            keep(kept, shift + j, end - j, f)
+            a = where(at_w, a, a + f)
             ties = where(at_w, ties + fill(1.0, like), ties)
             j += lanes
     return total_of(a + fold_sum(s)), total_of(ties + fold_sum(several))
@@ -189,7 +202,9 @@ def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, lab
 def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
          spare: Any, g: Any, to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
     """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
-    lanes, j = lane_count(like), 0
+    lanes, j, own_at = lane_count(like), 0, label
+    if not past_cache:
+        label = -1  # written afterwards, where it is in the cache
     if past_cache:  # up to where a vector is aligned
         bytes_a_vector = lanes * width(g[0])
         head = -address_at(g, to) % bytes_a_vector // width(g[0])
@@ -209,3 +224,5 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
         else:
             _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
             j += lanes
+    if 0 <= own_at < n and not past_cache:
+        write(g, to + own_at, own)
