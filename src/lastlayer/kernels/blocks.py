@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.effective import ANY, NEAR, OUTER_TOO, all_outer, all_within, effect, sloped
+from lastlayer.kernels.effective import (
+    ANY,
+    NEAR,
+    all_outer,
+    all_within,
+    beyond_near,
+    effect,
+    sloped,
+)
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep
 from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
@@ -25,7 +33,6 @@ from lastlayer.kernels.memory import (
     store_first,
     stream,
     width,
-    write,
 )
 from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
 from lastlayer.kernels.vecmath import times
@@ -91,7 +98,7 @@ def block_below(x: Any, at: Any, n: Any, about: Any, kept: Any, to: Any, like: A
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j, lanes)
-            s = s + effect(load(x, j, s), about, OUTER_TOO)[0]
+            s = s + effect(load(x, j, s), about, beyond_near(about))[0]
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
@@ -123,7 +130,7 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, kept: Any, to: Any,
             ask(x, j, lanes)
             v = load(x, j, s)
             at_m = equal(v, fill(m, s))
-            s = where(at_m, s, s + effect(v, about, OUTER_TOO)[0])
+            s = where(at_m, s, s + effect(v, about, beyond_near(about))[0])
             several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         else:
@@ -169,12 +176,6 @@ def logarithm(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any
 
 
 @inner
-def nothing(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-    """0, whatever the logits hold."""
-    return fill(0.0, like)
-
-
-@inner
 def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
     if past_cache:
         stream(g, at, r)
@@ -183,46 +184,42 @@ def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
 
 
 @inner
-def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any,
-          spare: Any, g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
-    """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
-    lanes = lane_count(like)
-    r = value(load_up_to(x, at + j, n, 0.0, like), j, n, about, row, ANY, like)
-    if j <= label < j + min(n, lanes):
-        store(spare, 0, r)
-        spare[label - j] = own
-        r = load(spare, 0, like)
-    if n < lanes:
-        store_first(g, to + j, n, r)
-    else:
-        _put(g, to + j, r, aligned)
-
-
-@inner
-def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
-         spare: Any, g: Any, to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
-    """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
-    lanes, j, own_at = lane_count(like), 0, label
-    if not past_cache:
-        label = -1  # written afterwards, where it is in the cache
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, g: Any, to: Any,
+         past_cache: Any, like: Any) -> None:  # fmt: skip
+    """g[to + j] = value(x[at + j]) for j < n; past the cache if asked."""
+    lanes, j, head = lane_count(like), 0, 0
     if past_cache:  # up to where a vector is aligned
-        bytes_a_vector = lanes * width(g[0])
-        head = -address_at(g, to) % bytes_a_vector // width(g[0])
-        if head > 0:
-            j = min(head, n)
-            _emit(value, about, row, x, at, 0, j, label, own, spare, g, to, False, like)
+        head = min(-address_at(g, to) % (lanes * width(g[0])) // width(g[0]), n)
     while j < n:
-        whole = j + 4 * lanes <= n and not j <= label < j + 4 * lanes
+        whole = j >= head and j + 4 * lanes <= n
         if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
             j += 4 * lanes
         elif whole and _all_outer(x, at + j, about, like):
             v = load(x, at + j, four(like))
-            _put(g, to + j, value(v, j, None, about, row, OUTER_TOO, v), past_cache)
+            _put(g, to + j, value(v, j, None, about, row, beyond_near(about), v), past_cache)
             j += 4 * lanes
         else:
-            _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
-            j += lanes
-    if 0 <= own_at < n and not past_cache:
-        write(g, to + own_at, own)
+            m = min(lanes, (head if j < head else n) - j)
+            r = value(load_up_to(x, at + j, m, 0.0, like), j, m, about, row, ANY, like)
+            if m == lanes:
+                _put(g, to + j, r, past_cache and j >= head)
+            else:
+                store_first(g, to + j, m, r)
+            j += m
+
+
+@inner
+def blank(g: Any, to: Any, n: Any, past_cache: Any, like: Any) -> None:
+    """Zeros in place of what `emit` gives."""
+    lanes, j, zero = lane_count(like), 0, fill(0.0, like)
+    a_vector = lanes * width(g[0])
+    while j < n:
+        aligned = address_at(g, to + j) % a_vector
+        m = min(lanes, n - j, lanes - (aligned // width(g[0]) if past_cache else 0))
+        if m == lanes:
+            _put(g, to + j, zero, past_cache)
+        else:
+            store_first(g, to + j, m, zero)
+        j += m

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import emit, logarithm, minus_coefficients, nothing, scaled_exp
+from lastlayer.kernels.blocks import blank, emit, logarithm, minus_coefficients, scaled_exp
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import FAR, common_base, holds, kept_at, kept_times, products
-from lastlayer.kernels.memory import as_like, pointer
+from lastlayer.kernels.memory import as_like, pointer, write
 from lastlayer.kernels.row import ALONE, FACTOR, OWN, SAMPLE, SHARE, TIES, TOP, M
 from lastlayer.kernels.softcap_row import about_row
 
@@ -25,62 +25,61 @@ _I64 = np.int64(0)
 def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
                   g: Any, to: Any) -> None:  # fmt: skip
     """The gradient of a block."""
-    d, row, indices, rate, inv_t, cap, weights, mix, count, kept, bases, spare, past, like = extra
+    d, row, indices, rate, inv_t, cap, weights, mix, count, kept, bases, past, like = extra
     if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
-        emit(nothing, None, None, x, at, n, -1, as_like(0.0, like), spare, g, to, past, like)
+        blank(g, to, n, past, like)
         return
+    give_row(d, r, block, n, x, at, t, t_at, g, to, rate, inv_t, cap, weights, mix, count, kept,
+             bases, past, like)  # fmt: skip
     label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
-    give_row(d, r, block, n, x, at, t, t_at, g, to, label, rate, inv_t, cap, weights, mix, count,
-             kept, bases, spare, past, like)  # fmt: skip
+    if 0 <= label < n:
+        write(g, to + label, as_like(d[OWN + r], like))
 
 
 @inner
 def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
-             to: Any, label: Any, rate: Any, inv_t: Any, cap: Any, weights: Any, mix: Any,
-             count: Any, kept: Any, bases: Any, spare: Any, past: Any,
-             like: Any) -> None:  # fmt: skip
-    """The gradient of a block of a row that counts, for an index or with coefficients."""
-    own = as_like(d[OWN + r], like)
+             to: Any, rate: Any, inv_t: Any, cap: Any, weights: Any, mix: Any, count: Any,
+             kept: Any, bases: Any, past: Any, like: Any) -> None:  # fmt: skip
+    """The gradient of a block of a row that counts, but for the label's own entry."""
     if mix is None:
-        give_scaled(d, r, block, n, x, at, g, to, label, own, rate, inv_t, cap, count, kept, bases,
-                    spare, past, like)  # fmt: skip
+        give_scaled(d, r, block, n, x, at, g, to, rate, inv_t, cap, count, kept, bases, past,
+                    like)  # fmt: skip
     else:
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
         m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
         several = (m, factor, share, single, alone, t, t_at, weights, block, mix)
-        emit(minus_coefficients, about, several, x, at, n, label, own, spare, g, to, past, like)
+        emit(minus_coefficients, about, several, x, at, n, g, to, past, like)
 
 
 @inner
 def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
                  g: Any, to: Any) -> None:  # fmt: skip
     """A block of probabilities or their logarithms."""
-    d, logarithms, count, kept, bases, spare, past, like = extra
-    own = as_like(0.0, like)
+    d, logarithms, count, kept, bases, past, like = extra
     if logarithms:
         about, log_s = about_row(d, r, None, None, like), as_like(d[SHARE + r], like)
-        emit(logarithm, about, log_s, x, at, n, -1, own, spare, g, to, past, like)
+        emit(logarithm, about, log_s, x, at, n, g, to, past, like)
     else:
-        give_scaled(d, r, block, n, x, at, g, to, -1, own, None, 1.0, None, count, kept, bases,
-                    spare, past, like)  # fmt: skip
+        give_scaled(d, r, block, n, x, at, g, to, None, 1.0, None, count, kept, bases, past,
+                    like)  # fmt: skip
 
 
 @by_dtype
-def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, label: Any,
-                own: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any,
-                spare: Any, past: Any, like: Any) -> Any:  # fmt: skip
-    """FACTOR · exp((z_j − top) / T) of a block, but `own` at the label."""
+def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, rate: Any,
+                inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
+                like: Any) -> Any:  # fmt: skip
+    """FACTOR · exp((z_j − top) / T) of a block."""
 
-    def at_once(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, label: Any,
-                own: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any,
-                spare: Any, past: Any, like: Any) -> None:  # fmt: skip
+    def at_once(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, rate: Any,
+                inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
+                like: Any) -> None:  # fmt: skip
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
-        emit(scaled_exp, about, factor, x, at, n, label, own, spare, g, to, past, like)
+        emit(scaled_exp, about, factor, x, at, n, g, to, past, like)
 
-    def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, label: Any,
-                own: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any,
-                spare: Any, past: Any, like: Any) -> None:  # fmt: skip
+    def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any, rate: Any,
+                inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
+                like: Any) -> None:  # fmt: skip
         j, top = 0, d[TOP + r]
         while j < n:
             base, end = common_base(bases, r, block + j, block + n, top, like)
@@ -91,8 +90,8 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to:
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
             m = end - block - j
-            give_part(near, d, r, block + j, m, x, at + j, g, to + j, label - j, own, base, factor,
-                      rate, count, kept, spare, past, like)  # fmt: skip
+            give_part(near, d, r, block + j, m, x, at + j, g, to + j, base, factor,
+                      rate, count, kept, past, like)  # fmt: skip
             j += m
 
     return at_once if isinstance(bases, types.NoneType) else by_base
@@ -100,27 +99,25 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to:
 
 @by_dtype
 def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any,
-              label: Any, own: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any,
-              spare: Any, past: Any, like: Any) -> Any:  # fmt: skip
+              base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+              like: Any) -> Any:  # fmt: skip
     """The same of classes whose exponentials, if they are `near`, are relative to one base."""
 
     def anew(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any,
-             label: Any, own: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any,
-             spare: Any, past: Any, like: Any) -> None:  # fmt: skip
+             base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+             like: Any) -> None:  # fmt: skip
         about = None, as_like(base, like), rate
-        emit(scaled_exp, about, as_like(factor, like), x, at, n, label, own, spare, g, to, past,
-             like)  # fmt: skip
+        emit(scaled_exp, about, as_like(factor, like), x, at, n, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, g: Any, to: Any,
-                label: Any, own: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any,
-                spare: Any, past: Any, like: Any) -> None:  # fmt: skip
+             base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+             like: Any) -> None:  # fmt: skip
         if near and holds(block, like):
             e_at = kept_at(r, block, count, like)
-            emit(kept_times, (None, 0.0), products(factor, like), kept, e_at, n, label, own, spare,
-                 g, to, past, like)  # fmt: skip
+            row = products(factor, like)
+            emit(kept_times, (None,), row, kept, e_at, n, g, to, past, like)
         else:
             about = None, as_like(base, like), rate
-            emit(scaled_exp, about, as_like(factor, like), x, at, n, label, own, spare, g, to, past,
-                 like)  # fmt: skip
+            emit(scaled_exp, about, as_like(factor, like), x, at, n, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept

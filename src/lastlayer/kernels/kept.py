@@ -17,7 +17,7 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least
 from lastlayer.kernels.memory import as_like, lane_count, pointer, store, store_first, width
 from lastlayer.kernels.row import BLOCK, ROWS
-from lastlayer.kernels.simd import at_least, const, fill
+from lastlayer.kernels.simd import at_least, const, lanes_of
 from lastlayer.kernels.vecmath import LIFT, TINY_32, TINY_64, times
 
 _F64 = np.float64(0)
@@ -124,16 +124,22 @@ def keep(kept: Any, at: Any, n: Any, e: Any) -> Any:
     return whole if isinstance(n, types.NoneType) else first
 
 
-@inner
+@by_dtype
 def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp of exponentials that were kept; row as `products` gives it."""
-    factor, least, unlifted_factor = row
+
+    def one(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+        return times(v, const(row[0], v))
+
     # most logits of most rows have a normal product: the one multiplication that it takes then
     # gives the bits of `times`
-    smallest = fold_least(v)
-    if all_of(at_least(smallest, const(least, smallest))):
-        return v * fill(unlifted_factor, v)
-    return times(v, fill(factor, v))
+    def several(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+        smallest = fold_least(v)
+        if all_of(at_least(smallest, const(row[1], smallest))):
+            return v * const(row[2], v)
+        return times(v, const(row[0], v))
+
+    return several if v.lanes > lanes_of(v.dtype) else one
 
 
 @by_dtype

@@ -25,7 +25,7 @@ TILE_LOGITS = 1 << 13  # no more rows than have these together: they are read ag
 # working memory, in bytes: rows of logits, of targets and of results, a vector to amend, and
 # exponentials
 _BUFFER = TILE * BLOCK * 8
-X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
+X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER + 64
 KEPT = SPARE + 64  # see kept.py
 SCRATCH = KEPT + ROOM
 

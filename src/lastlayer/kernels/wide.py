@@ -33,10 +33,10 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.run import after_line, is_run, write_run
 from lastlayer.kernels.tile import (
     G_BUFFER,
     KEPT,
-    SPARE,
     T_BUFFER,
     TILE,
     TILE_LOGITS,
@@ -87,7 +87,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
+    result = pointer(scratch + G_BUFFER, x_like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
     w = pointer(weights, w_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
@@ -123,12 +123,19 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
-            place = outer * g[1] + position * g[2]
-            known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases, spare, past,
-                     like)  # fmt: skip
+            place, results = outer * g[1] + position * g[2], pointer(g[0], x_like)
+            run = is_run(past, staged, g, tile, count)
+            if run:
+                of_g, to, there = (1, 0, count, 1), after_line(results, place), result
+            else:
+                of_g, to, there = g, place, results
+            known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases,
+                     past and not run, like)  # fmt: skip
             visit(give_gradient, known, staged, count, count, tile, x, start,
-                  memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
-                  pointer(g[0], x_like), result)  # fmt: skip
+                  memory, buffer, targets, t_start, t_memory, t_buffer, of_g, to, there,
+                  result)  # fmt: skip
+            if run:
+                write_run(result, to, results, place, tile * count, like)
         row += tile
     return d[FAULTS]
 
@@ -143,7 +150,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     """
     d = pointer(states, _F64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
+    result = pointer(scratch + G_BUFFER, x_like)
     kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
@@ -160,9 +167,16 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         if y is None:
             give(d, pointer(lse, like), row, tile)
         else:
-            place = outer * y[1] + position * y[2]
-            known = (d, logarithms, count, kept, bases, spare, past, like)
+            place, results = outer * y[1] + position * y[2], pointer(y[0], x_like)
+            run = is_run(past, staged, y, tile, count)
+            if run:
+                of_y, to, there = (1, 0, count, 1), after_line(results, place), result
+            else:
+                of_y, to, there = y, place, results
+            known = (d, logarithms, count, kept, bases, past and not run, like)
             visit(give_softmax, known, staged, count, count, tile, x, start,
-                  memory, buffer, NOTHING, 0, None, None, y, place, pointer(y[0], x_like),
+                  memory, buffer, NOTHING, 0, None, None, of_y, to, there,
                   result)  # fmt: skip
+            if run:
+                write_run(result, to, results, place, tile * count, like)
         row += tile
