@@ -25,6 +25,7 @@ from lastlayer.kernels.kept import keep
 from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
     address_at,
+    first_lanes,
     lane_count,
     load,
     load_up_to,
@@ -176,6 +177,12 @@ def logarithm(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any
 
 
 @inner
+def nothing(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+    """0, whatever the logits hold."""
+    return fill(0.0, like)
+
+
+@inner
 def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
     if past_cache:
         stream(g, at, r)
@@ -184,14 +191,20 @@ def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
 
 
 @inner
-def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, g: Any, to: Any,
-         past_cache: Any, like: Any) -> None:  # fmt: skip
-    """g[to + j] = value(x[at + j]) for j < n; past the cache if asked."""
-    lanes, j, head = lane_count(like), 0, 0
-    if past_cache:  # up to where a vector is aligned
-        head = min(-address_at(g, to) % (lanes * width(g[0])) // width(g[0]), n)
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, g: Any,
+         to: Any, past: Any, like: Any) -> None:  # fmt: skip
+    """g[to + j] = value(x[at + j]) for j < n, but `own` at the label.
+
+    `past` is (whether past the caches, a line, from, end): g[from : end] is all written one piece
+    after the other, and where one ends within a vector the line keeps it for the next. Written by
+    themselves the two would have the processor read what is there from memory, twice.
+    """
+    past_cache, line, begin, end = past
+    lanes, j, after = lane_count(like), 0, 0
+    if past_cache:  # how far behind a place where a vector is aligned
+        after = address_at(g, to) % (lanes * width(g[0])) // width(g[0])
     while j < n:
-        whole = j >= head and j + 4 * lanes <= n
+        whole = after == 0 and j + 4 * lanes <= n and not j <= label < j + 4 * lanes
         if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
@@ -201,25 +214,19 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, g: Any, to: 
             _put(g, to + j, value(v, j, None, about, row, beyond_near(about), v), past_cache)
             j += 4 * lanes
         else:
-            m = min(lanes, (head if j < head else n) - j)
+            m = min(lanes - after, n - j)
             r = value(load_up_to(x, at + j, m, 0.0, like), j, m, about, row, ANY, like)
+            if j <= label < j + m:
+                up_to, through = first_lanes(label - j, like), first_lanes(label - j + 1, like)
+                r = where(up_to, r, where(through, fill(own, like), r))
             if m == lanes:
-                _put(g, to + j, r, past_cache and j >= head)
+                _put(g, to + j, r, past_cache)
+            elif past_cache and to + j - after >= begin:
+                store_first(line, after, m, r)
+                if after + m == lanes:
+                    stream(g, to + j - after, load(line, 0, like))
+                elif to + j + m == end:
+                    store_first(g, to + j - after, after + m, load(line, 0, like))
             else:
                 store_first(g, to + j, m, r)
-            j += m
-
-
-@inner
-def blank(g: Any, to: Any, n: Any, past_cache: Any, like: Any) -> None:
-    """Zeros in place of what `emit` gives."""
-    lanes, j, zero = lane_count(like), 0, fill(0.0, like)
-    a_vector = lanes * width(g[0])
-    while j < n:
-        aligned = address_at(g, to + j) % a_vector
-        m = min(lanes, n - j, lanes - (aligned // width(g[0]) if past_cache else 0))
-        if m == lanes:
-            _put(g, to + j, zero, past_cache)
-        else:
-            store_first(g, to + j, m, zero)
-        j += m
+            j, after = j + m, 0

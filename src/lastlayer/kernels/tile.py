@@ -22,10 +22,10 @@ from lastlayer.kernels.vecmath import unscale
 TILE = ROWS  # rows whose sums are finished together
 TILE_LOGITS = 1 << 13  # no more rows than have these together: they are read again from the cache
 
-# working memory, in bytes: rows of logits, of targets and of results, a vector to amend, and
-# exponentials
+# working memory, in bytes: rows of logits, of targets and of results, a line or what it
+# is good for, and exponentials
 _BUFFER = TILE * BLOCK * 8
-X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER + 64
+X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
 KEPT = SPARE + 64  # see kept.py
 SCRATCH = KEPT + ROOM
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.effective import pick
-from lastlayer.kernels.give import give_gradient, give_softmax
+from lastlayer.kernels.give import give_gradient, give_softmax, side_by_side
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.kept import room, worthwhile
 from lastlayer.kernels.layout import NOTHING
@@ -33,10 +33,10 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
-from lastlayer.kernels.run import after_line, is_run, write_run
 from lastlayer.kernels.tile import (
     G_BUFFER,
     KEPT,
+    SPARE,
     T_BUFFER,
     TILE,
     TILE_LOGITS,
@@ -87,7 +87,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result = pointer(scratch + G_BUFFER, x_like)
+    result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
     w = pointer(weights, w_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
@@ -123,19 +123,12 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
-            place, results = outer * g[1] + position * g[2], pointer(g[0], x_like)
-            run = is_run(past, staged, g, tile, count)
-            if run:
-                of_g, to, there = (1, 0, count, 1), after_line(results, place), result
-            else:
-                of_g, to, there = g, place, results
-            known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases,
-                     past and not run, like)  # fmt: skip
+            place = outer * g[1] + position * g[2]
+            run = past and staged is None, line, *side_by_side(g, count, inner_count, row, lo, hi)
+            known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases, run, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,
-                  memory, buffer, targets, t_start, t_memory, t_buffer, of_g, to, there,
-                  result)  # fmt: skip
-            if run:
-                write_run(result, to, results, place, tile * count, like)
+                  memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
+                  pointer(g[0], x_like), result)  # fmt: skip
         row += tile
     return d[FAULTS]
 
@@ -150,7 +143,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     """
     d = pointer(states, _F64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result = pointer(scratch + G_BUFFER, x_like)
+    result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
@@ -167,16 +160,10 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         if y is None:
             give(d, pointer(lse, like), row, tile)
         else:
-            place, results = outer * y[1] + position * y[2], pointer(y[0], x_like)
-            run = is_run(past, staged, y, tile, count)
-            if run:
-                of_y, to, there = (1, 0, count, 1), after_line(results, place), result
-            else:
-                of_y, to, there = y, place, results
-            known = (d, logarithms, count, kept, bases, past and not run, like)
+            place = outer * y[1] + position * y[2]
+            run = past and staged is None, line, *side_by_side(y, count, inner_count, row, lo, hi)
+            known = (d, logarithms, count, kept, bases, run, like)
             visit(give_softmax, known, staged, count, count, tile, x, start,
-                  memory, buffer, NOTHING, 0, None, None, of_y, to, there,
+                  memory, buffer, NOTHING, 0, None, None, y, place, pointer(y[0], x_like),
                   result)  # fmt: skip
-            if run:
-                write_run(result, to, results, place, tile * count, like)
         row += tile
