@@ -56,7 +56,8 @@ def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: An
 @inner
 def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
              label: Any, g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, weights: Any,
-             mix: Any, count: Any, kept: Any, bases: Any, past: Any, like: Any) -> None:  # fmt: skip
+             mix: Any, count: Any, kept: Any, bases: Any, past: Any,
+             like: Any) -> None:  # fmt: skip
     """The gradient of a block of a row that counts, but for the label's own entry."""
     if mix is None:
         give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, count, kept, bases, past,
@@ -85,20 +86,20 @@ def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
 
 @by_dtype
 def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
-                like: Any) -> Any:  # fmt: skip
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
+                bases: Any, past: Any, like: Any) -> Any:  # fmt: skip
     """FACTOR · exp((z_j − top) / T) of a block."""
 
     def at_once(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
-                like: Any) -> None:  # fmt: skip
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
+                bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         own = as_like(d[OWN + r], like)
         emit(scaled_exp, about, factor, x, at, n, label, own, g, to, past, like)
 
     def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any, bases: Any, past: Any,
-                like: Any) -> None:  # fmt: skip
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
+                bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         j, top = 0, d[TOP + r]
         while j < n:
             base, end = common_base(bases, r, block + j, block + n, top, like)
