@@ -190,11 +190,14 @@ def instructions() -> dict[str, float]:
         fresh.compile(signature)
         for block in blocks(fresh.inspect_asm(fresh.signatures[0])):
             powers, largest = block.count("vscalefps"), block.count("vmaxps")
-            if powers == 4 and "vmulps" in block:
-                name = "gradient"
+            products = 0
+            if block.count("vminps") == 3:  # four products follow, if the smallest is large enough
+                name, products = "gradient", 4
+            elif powers == 4 and "vmulps" in block:
+                name = "gradient" if signature[cap] != types.none else "gradient, computed anew"
             elif powers == 4:
                 name = "sum without the maximum" if "vcmpeqps" in block else "sum"
-            elif largest == 4 and len(block) < 10 * 4:
+            elif largest == 4 and len(block) < 10 * 4 and "vextractf64x4" not in block:
                 name = "maximum"
             elif largest == 3 and block.count("vmulps") == 4:
                 name = "within reach"
@@ -203,7 +206,7 @@ def instructions() -> dict[str, float]:
             if signature[cap] != types.none:
                 name = f"{name}, soft-cap"
             arithmetic = [word for word in block if not any(move in word for move in MOVES)]
-            found[name] = len(arithmetic) / 4
+            found[name] = (len(arithmetic) + products) / 4
     return found
 
 

@@ -193,6 +193,63 @@ def test_a_row_of_few_classes_has_the_bits_that_it_has_alone(dtype: Any, apart: 
         assert (raw[:, classes:] == 7).all(), "written beside the result"
 
 
+# --------------------------------------------------------------------------- kept exponentials
+
+
+def hilly(kind: str, classes: int, dtype: Any) -> tuple[Any, Any]:
+    """Rows whose maximum changes from block to block, as kept exponentials must survive."""
+    x, y = problem(3, classes, dtype)
+    if kind == "rising":  # each block has a larger maximum than the one before
+        x = np.sort(x * 4, axis=1)
+    elif kind == "far":  # what came before is far below the last block, some of it out of sight
+        x[:, ::7] -= 60
+        x[:, -3:] += 70
+    elif kind == "masked":
+        x[:, : classes // 2] = -np.inf
+    elif kind == "wide":  # most probabilities are subnormal or 0
+        x *= 12
+    return np.ascontiguousarray(x), y
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [513, 1030, 5003, 131072 + 700])
+@pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide"])
+def test_kept_exponentials_are_right_and_the_same_everywhere(
+    monkeypatch: pytest.MonkeyPatch, kind: str, classes: int, dtype: Any
+) -> None:
+    x, y = hilly(kind, classes, dtype)
+    z = x.astype(np.longdouble)
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    found = ll.softmax(x)
+    least, exact = np.finfo(dtype).smallest_subnormal, 2000 * np.finfo(dtype).eps
+    assert (np.abs(found - p) <= p * exact + least).all()
+    assert (found[p == 0.0] == 0.0).all()
+    likely = p > 1e-6
+    bound = 8e-6 if dtype == np.float32 else 2e-14
+    assert (np.abs(found - p)[likely] <= p[likely] * bound).all()
+
+    _, gradient = ll.cross_entropy_with_grad(x, y, reduction="sum")
+    rest = p.copy()
+    rest[np.arange(3), y] = 0.0
+    p[np.arange(3), y] = -rest.sum(axis=1)
+    likely = np.abs(p) > 1e-6
+    assert (np.abs(gradient - p)[likely] <= np.abs(p)[likely] * bound).all()
+
+    # strided rows compute anew, what lies past the caches begins anywhere, and is in pieces
+    strided, over = np.asfortranarray(x), x.copy()
+    _, apart = ll.cross_entropy_with_grad(strided, y, reduction="sum")
+    ll.cross_entropy_with_grad(over, y, reduction="sum", out=over)
+    np.testing.assert_array_equal(apart, gradient)
+    np.testing.assert_array_equal(over, gradient)
+    np.testing.assert_array_equal(ll.softmax(strided), found)
+    monkeypatch.setattr(launch, "PAST_CACHE", 1)
+    out = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)
+    ll.cross_entropy_with_grad(x, y, reduction="sum", out=out)
+    np.testing.assert_array_equal(out, gradient)
+    np.testing.assert_array_equal(ll.softmax(x, out=out), found)
+
+
 # --------------------------------------------------------------------------- the shortest way
 
 

@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.effective import ANY, NEAR, OUTER_TOO, all_outer, all_within, effect, sloped
+from lastlayer.kernels.effective import (
+    ANY,
+    NEAR,
+    all_outer,
+    all_within,
+    beyond_near,
+    effect,
+    sloped,
+)
 from lastlayer.kernels.jit import inner
+from lastlayer.kernels.kept import keep
 from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
 from lastlayer.kernels.memory import (
     address_at,
+    first_lanes,
     lane_count,
     load,
     load_up_to,
@@ -28,7 +38,6 @@ from lastlayer.kernels.memory import (
 from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
 from lastlayer.kernels.vecmath import times
 
-BLOCK = 512  # logits summed in the working precision before float64 takes over
 AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
 
 # --------------------------------------------------------------------------- sums
@@ -74,30 +83,38 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, about: Any, like: Any) -> Any:
-    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum."""
-    lanes, end, j = lane_count(like), at + n, at
+def block_below(x: Any, at: Any, n: Any, about: Any, kept: Any, to: Any, like: Any) -> Any:
+    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum.
+
+    Each of them goes to kept[to] and on, unless that is None.
+    """
+    lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask(x, j, lanes)
-            s = s + effect(load(x, j, s), about, NEAR)[0]
+            e = effect(load(x, j, s), about, NEAR)[0]
+            keep(kept, shift + j, None, e)
+            s = s + e
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j, lanes)
-            s = s + effect(load(x, j, s), about, OUTER_TOO)[0]
+            s = s + effect(load(x, j, s), about, beyond_near(about))[0]
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
-            a = a + effect(v, about, ANY)[0]
+            f = effect(v, about, ANY)[0]
+            keep(kept, shift + j, end - j, f)
+            a = a + f
             j += lanes
     return total_of(a + fold_sum(s))
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
+def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, kept: Any, to: Any,
+              like: Any) -> Any:  # fmt: skip
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
-    lanes, end, j = lane_count(like), at + n, at
+    lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     ties, several = a, s
     while j < end:
@@ -105,20 +122,24 @@ def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> Any:
             ask(x, j, lanes)
             v = load(x, j, s)
             at_m = equal(v, fill(m, s))
-            s = where(at_m, s, s + effect(v, about, NEAR)[0])
+            e = effect(v, about, NEAR)[0]
+            keep(kept, shift + j, None, e)
+            s = where(at_m, s, s + e)
             several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j, lanes)
             v = load(x, j, s)
             at_m = equal(v, fill(m, s))
-            s = where(at_m, s, s + effect(v, about, OUTER_TOO)[0])
+            s = where(at_m, s, s + effect(v, about, beyond_near(about))[0])
             several = where(at_m, several + fill(1.0, s), several)
             j += 4 * lanes
         else:
             w = load_up_to(x, j, end - j, -np.inf, like)
             at_w = equal(w, fill(m, like))
-            a = where(at_w, a, a + effect(w, about, ANY)[0])
+            f = effect(w, about, ANY)[0]
+            keep(kept, shift + j, end - j, f)
+            a = where(at_w, a, a + f)
             ties = where(at_w, ties + fill(1.0, like), ties)
             j += lanes
     return total_of(a + fold_sum(s)), total_of(ties + fold_sum(several))
@@ -170,42 +191,42 @@ def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
 
 
 @inner
-def _emit(value: Any, about: Any, row: Any, x: Any, at: Any, j: Any, n: Any, label: Any, own: Any,
-          spare: Any, g: Any, to: Any, aligned: Any, like: Any) -> None:  # fmt: skip
-    """One vector of the result, of `n` lanes at most, with the label's own entry where it is."""
-    lanes = lane_count(like)
-    r = value(load_up_to(x, at + j, n, 0.0, like), j, n, about, row, ANY, like)
-    if j <= label < j + min(n, lanes):
-        store(spare, 0, r)
-        spare[label - j] = own
-        r = load(spare, 0, like)
-    if n < lanes:
-        store_first(g, to + j, n, r)
-    else:
-        _put(g, to + j, r, aligned)
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, g: Any,
+         to: Any, past: Any, like: Any) -> None:  # fmt: skip
+    """g[to + j] = value(x[at + j]) for j < n, but `own` at the label.
 
-
-@inner
-def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
-         spare: Any, g: Any, to: Any, past_cache: Any, like: Any) -> None:  # fmt: skip
-    """g[to + j] = value(x[at + j]) for j < n, but `own` at the label; past the cache if asked."""
-    lanes, j = lane_count(like), 0
-    if past_cache:  # up to where a vector is aligned
-        bytes_a_vector = lanes * width(g[0])
-        head = -address_at(g, to) % bytes_a_vector // width(g[0])
-        if head > 0:
-            j = min(head, n)
-            _emit(value, about, row, x, at, 0, j, label, own, spare, g, to, False, like)
+    `past` is (whether past the caches, a line, from, end): g[from : end] is all written one piece
+    after the other, and where one ends within a vector the line keeps it for the next. Written by
+    themselves the two would have the processor read what is there from memory, twice.
+    """
+    past_cache, line, begin, end = past
+    lanes, j, after = lane_count(like), 0, 0
+    if past_cache:  # how far behind a place where a vector is aligned
+        after = address_at(g, to) % (lanes * width(g[0])) // width(g[0])
     while j < n:
-        whole = j + 4 * lanes <= n and not j <= label < j + 4 * lanes
+        whole = after == 0 and j + 4 * lanes <= n and not j <= label < j + 4 * lanes
         if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
             j += 4 * lanes
         elif whole and _all_outer(x, at + j, about, like):
             v = load(x, at + j, four(like))
-            _put(g, to + j, value(v, j, None, about, row, OUTER_TOO, v), past_cache)
+            _put(g, to + j, value(v, j, None, about, row, beyond_near(about), v), past_cache)
             j += 4 * lanes
         else:
-            _emit(value, about, row, x, at, j, n - j, label, own, spare, g, to, past_cache, like)
-            j += lanes
+            m = min(lanes - after, n - j)
+            r = value(load_up_to(x, at + j, m, 0.0, like), j, m, about, row, ANY, like)
+            if j <= label < j + m:
+                up_to, through = first_lanes(label - j, like), first_lanes(label - j + 1, like)
+                r = where(up_to, r, where(through, fill(own, like), r))
+            if m == lanes:
+                _put(g, to + j, r, past_cache)
+            elif past_cache and to + j - after >= begin:
+                store_first(line, after, m, r)
+                if after + m == lanes:
+                    stream(g, to + j - after, load(line, 0, like))
+                elif to + j + m == end:
+                    store_first(g, to + j - after, after + m, load(line, 0, like))
+            else:
+                store_first(g, to + j, m, r)
+            j, after = j + m, 0

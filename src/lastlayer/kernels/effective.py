@@ -178,6 +178,19 @@ def all_outer(squares: Any, about: Any) -> Any:
     return compared if _in_two(about) else no
 
 
+@by_dtype
+def beyond_near(about: Any) -> Any:
+    """OUTER_TOO, or NEAR where all are: nothing is then compiled for the others."""
+
+    def alike(about: Any) -> Any:
+        return NEAR
+
+    def outer(about: Any) -> Any:
+        return OUTER_TOO
+
+    return outer if _in_two(about) else alike
+
+
 def _in_two(about: Any) -> bool:
     return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
 

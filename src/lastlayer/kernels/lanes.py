@@ -60,8 +60,13 @@ def _largest(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
+def _least(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
 total_of, largest_of = _reduction(_sum, True), _reduction(_largest, True)
 fold_sum, fold_largest = _reduction(_sum, False), _reduction(_largest, False)
+fold_least = _reduction(_least, False)
 
 
 @intrinsic

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import BLOCK, ask
+from lastlayer.kernels.blocks import ask
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import largest_of, total_of
 from lastlayer.kernels.masks import bits_set, first_bit, store_mask
 from lastlayer.kernels.memory import lane_count, load, load_up_to
+from lastlayer.kernels.row import BLOCK
 from lastlayer.kernels.simd import (
     at_least,
     const,

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import BLOCK, block_max
+from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import as_like, pointer, read
 from lastlayer.kernels.row import (
+    BLOCK,
     INVERSE_TEMPERATURE,
     PICKED,
     REST,

@@ -1,7 +1,6 @@
 """What a tile is to the kernels for many classes: some rows whose sums are finished together.
 
-Its rows are visited block by block, in place or in buffers; a block is added to a row's sums, or
-its part of the result is written.
+Its rows are visited block by block, in place or in buffers, and a block is added to a row's sums.
 """
 
 from __future__ import annotations
@@ -11,48 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import (
-    BLOCK,
-    block_below,
-    block_max,
-    block_sum,
-    emit,
-    logarithm,
-    minus_coefficients,
-    nothing,
-    scaled_exp,
-)
+from lastlayer.kernels.blocks import block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import inner, one_by_one
-from lastlayer.kernels.memory import as_like, pointer
-from lastlayer.kernels.row import (
-    ALONE,
-    AT_TOP,
-    BEHIND,
-    BELOW,
-    FACTOR,
-    FAULTS,
-    OWN,
-    REST,
-    ROWS,
-    SAMPLE,
-    SHARE,
-    TIES,
-    TOP,
-    M,
-)
+from lastlayer.kernels.kept import ROOM, kept_at, note
+from lastlayer.kernels.memory import as_like
+from lastlayer.kernels.row import AT_TOP, BEHIND, BELOW, BLOCK, FAULTS, REST, ROWS, TIES, TOP, M
 from lastlayer.kernels.softcap_row import about_row, set_top
 from lastlayer.kernels.vecmath import unscale
 
 TILE = ROWS  # rows whose sums are finished together
 TILE_LOGITS = 1 << 13  # no more rows than have these together: they are read again from the cache
 
-# working memory, in bytes: rows of logits, of targets and of results, and a vector to amend
+# working memory, in bytes: rows of logits, of targets and of results, a line or what it
+# is good for, and exponentials
 _BUFFER = TILE * BLOCK * 8
 X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
-SCRATCH = SPARE + 64
-
-_I64 = np.int64(0)
+KEPT = SPARE + 64  # see kept.py
+SCRATCH = KEPT + ROOM
 
 
 @inner
@@ -66,8 +41,8 @@ def begin(d: Any) -> None:
 
 @inner
 def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: Any,
-          like: Any) -> None:  # fmt: skip
-    """Add a block to a row's maximum, sum and ties."""
+          kept: Any, to: Any, like: Any) -> None:  # fmt: skip
+    """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on."""
     found = block_max(x, at, n, like)
     m = np.float64(found)
     if m > d[M + r]:
@@ -84,10 +59,10 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: A
         d[M + r] = m
     about = about_row(d, r, rate, cap, like)
     if m < d[M + r]:
-        total = block_below(x, at, n, about, like)
+        total = block_below(x, at, n, about, kept, to, like)
         d[REST + r] += np.float64(total) * unscale(like)
     else:
-        total, ties = block_sum(x, at, n, as_like(d[M + r], like), about, like)
+        total, ties = block_sum(x, at, n, as_like(d[M + r], like), about, kept, to, like)
         d[REST + r] += np.float64(total) * unscale(like)
         d[TIES + r] += np.float64(ties)
 
@@ -161,8 +136,9 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
 def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
-    d, rate, inv_t, cap, weights, mix, like = extra
-    merge(d, r, x, at, n, rate, inv_t, cap, like)
+    d, rate, inv_t, cap, weights, mix, count, kept, bases, like = extra
+    merge(d, r, x, at, n, rate, inv_t, cap, kept, kept_at(r, block, count, like), like)
+    note(bases, r, block, d[TOP + r], like)
     add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
 
 
@@ -190,45 +166,3 @@ def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
             d[AT_TOP + r] += np.float64(above)
         if t is not None:
             d[FAULTS] += np.float64(block_faults(t, t_at, n, like))
-
-
-@inner
-def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
-                  g: Any, to: Any) -> None:  # fmt: skip
-    """The gradient of a block, for `visit`."""
-    d, row, indices, rate, cap, weights, mix, spare, past, like = extra
-    if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
-        emit(nothing, None, None, x, at, n, -1, as_like(0.0, like), spare, g, to, past, like)
-        return
-    label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
-    give_row(d, r, block, n, x, at, t, t_at, g, to, label, rate, cap, weights, mix, spare, past,
-             like)  # fmt: skip
-
-
-@inner
-def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
-             to: Any, label: Any, rate: Any, cap: Any, weights: Any, mix: Any, spare: Any,
-             past: Any, like: Any) -> None:  # fmt: skip
-    """The gradient of a block of a row that counts, for an index or with coefficients."""
-    own = as_like(d[OWN + r], like)
-    about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
-    if mix is None:
-        emit(scaled_exp, about, factor, x, at, n, label, own, spare, g, to, past, like)
-    else:
-        share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
-        m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
-        several = (m, factor, share, single, alone, t, t_at, weights, block, mix)
-        emit(minus_coefficients, about, several, x, at, n, label, own, spare, g, to, past, like)
-
-
-@inner
-def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
-                 g: Any, to: Any) -> None:  # fmt: skip
-    """A block of probabilities or their logarithms, for `visit`."""
-    d, logarithms, spare, past, like = extra
-    about, own = about_row(d, r, None, None, like), as_like(0.0, like)
-    value = as_like(d[(SHARE if logarithms else FACTOR) + r], like)
-    if logarithms:
-        emit(logarithm, about, value, x, at, n, -1, own, spare, g, to, past, like)
-    else:
-        emit(scaled_exp, about, value, x, at, n, -1, own, spare, g, to, past, like)

@@ -57,6 +57,8 @@ _Q8_64, _Q9_64 = 2.7630308481394834e-07, 2.5000643021829808e-08
 # Results of exp are scaled by 2^64 (2^512): exp of what is far below the maximum is still a normal
 # number, and a sum of such terms keeps all its digits.
 LIFT = {types.float32: 64, types.float64: 512}
+# what is left of half the smallest subnormal number, lifted
+TINY_32, TINY_64 = math.exp(64 * _LN2 - 104.0), math.exp(512 * _LN2 - 745.2)
 
 
 def _has_power(context: Any, kind: Any) -> bool:
@@ -225,8 +227,7 @@ def rate_of(temperature: Any, like: Any) -> Any:
 @by_dtype
 def nothing_tiny(e: Any) -> Any:
     """What `exp_scaled` gave, but 0 where exp is below half the smallest subnormal number."""
-    single = element_of(e) == types.float32
-    tiny = math.exp(64 * _LN2 - 104.0) if single else math.exp(512 * _LN2 - 745.2)
+    tiny = TINY_32 if element_of(e) == types.float32 else TINY_64
 
     def body(e: Any) -> Any:
         return where(less(e, const(tiny, e)), const(0.0, e), e)

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import BLOCK
 from lastlayer.kernels.effective import pick
+from lastlayer.kernels.give import give_gradient, give_softmax, side_by_side
 from lastlayer.kernels.jit import kernel
+from lastlayer.kernels.kept import room, worthwhile
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import pointer, read
 from lastlayer.kernels.row import (
+    BLOCK,
     FAULTS,
     INVERSE_TEMPERATURE,
     OWN,
@@ -34,6 +36,7 @@ from lastlayer.kernels.row import (
 )
 from lastlayer.kernels.tile import (
     G_BUFFER,
+    KEPT,
     SPARE,
     T_BUFFER,
     TILE,
@@ -41,8 +44,6 @@ from lastlayer.kernels.tile import (
     X_BUFFER,
     add_block,
     begin,
-    give_gradient,
-    give_softmax,
     visit,
 )
 from lastlayer.kernels.vecmath import rate_of
@@ -87,11 +88,12 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
+    result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
     w = pointer(weights, w_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
+    kept, bases = room(scratch + KEPT, worthwhile(g, mix, cap), staged, like)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     d[FAULTS] = 0.0
 
@@ -103,7 +105,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         tile = min(most, inner_count - position, hi - row)
         begin(d)
         describe(d, row, tile, indices, classes, samples, ignore)
-        sums = (d, rate, per_t, cap, w, mix, like)
+        sums = (d, rate, per_t, cap, w, mix, count, kept, bases, like)
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, targets,
               t_start, t_memory, t_buffer, NOTHING, 0, memory, result)  # fmt: skip
         if indices != 0:
@@ -125,7 +127,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
             place = outer * g[1] + position * g[2]
-            known = (d, row, indices, rate, cap, w, mix, spare, past, like)
+            run = past and staged is None, line, *side_by_side(g, count, inner_count, row, lo, hi)
+            known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases, run, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,
                   memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
                   pointer(g[0], x_like), result)  # fmt: skip
@@ -143,7 +146,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     """
     d = pointer(states, _F64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
+    result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
+    kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
     row = lo
@@ -152,7 +156,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         start = outer * x[1] + position * x[2]
         tile = min(most, inner_count - position, hi - row)
         begin(d)
-        sums = (d, None, 1.0, None, None, None, like)
+        sums = (d, None, 1.0, None, None, None, count, kept, bases, like)
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING,
               0, None, None, NOTHING, 0, memory, result)  # fmt: skip
         finish_normaliser(d, tile, like)
@@ -160,7 +164,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             give(d, pointer(lse, like), row, tile)
         else:
             place = outer * y[1] + position * y[2]
-            known = (d, logarithms, spare, past, like)
+            run = past and staged is None, line, *side_by_side(y, count, inner_count, row, lo, hi)
+            known = (d, logarithms, count, kept, bases, run, like)
             visit(give_softmax, known, staged, count, count, tile, x, start,
                   memory, buffer, NOTHING, 0, None, None, y, place, pointer(y[0], x_like),
                   result)  # fmt: skip
