@@ -46,7 +46,7 @@ def cross_entropy(
     rows, count = x.shape
     loss = np.empty(rows, x.dtype)
     at_x, at_labels, at_loss, at_g, counted = survey(
-        x, labels, loss, loss if gradient is None else gradient, ignore
+        x, labels, loss, x if gradient is None else gradient, ignore
     )
     if counted <= 0:
         return None
