@@ -49,6 +49,9 @@ def test_cross_entropy_equals_pytorchs(shape, soft, reduction):
     for weight, smoothing, ignored in itertools.product((None, w), (0.0, 0.1), (-100, 1)):
         if soft and ignored != -100:
             continue
+        # each of these is a kernel: in many classes what is apart from the others is enough
+        if 130 in shape and (bool(smoothing) != (weight is not None) or (soft and smoothing)):
+            continue
         options = {"reduction": reduction, "label_smoothing": smoothing, "ignore_index": ignored}
         arguments = (x, t if soft else y, weight)
         if not soft and (y == ignored).all():
@@ -134,7 +137,8 @@ def test_half_precision_is_computed_in_float32_and_rounded_once(dtype, reduction
 
     def losses(x, labels):
         yield lt.cross_entropy(x, labels, reduction=reduction)
-        yield lt.cross_entropy(x, labels, w, reduction=reduction, label_smoothing=0.1)
+        if dtype == torch.bfloat16:  # a kernel for either: one of them shows it
+            yield lt.cross_entropy(x, labels, w, reduction=reduction, label_smoothing=0.1)
         if labels is t:
             each = lt.binary_cross_entropy_with_logits(x, t, reduction=reduction)
             yield each.mean(1) if reduction == "none" else each

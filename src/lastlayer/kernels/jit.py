@@ -8,12 +8,12 @@ anew and nothing fails.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import pickle
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,6 +26,15 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.errors import NumbaWarning
 from numba.extending import intrinsic, overload
 
+_PASSES: dict[str, Any]
+_PART_PASSES: dict[str, Any]
+try:
+    from lastlayer.kernels.pipeline import Kernel, Part
+except ImportError:  # a Numba that is made in another way has its own
+    _PASSES, _PART_PASSES = {}, {}
+else:
+    _PASSES, _PART_PASSES = {"pipeline_class": Kernel}, {"pipeline_class": Part}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # 'contract' lets a multiply and an add become one instruction. Nothing here may be reassociated:
@@ -33,22 +42,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXACT = {"contract"}
 # nobody calls them but kernels: the faces that Python or C would see need not be made
 _INLINE = {"error_model": "numpy", "fastmath": EXACT, "forceinline": True,
-           "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # fmt: skip
+           "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_PART_PASSES}  # fmt: skip
 
 
 _HERE = Path(__file__).parent
 
 
-def _imports(path: Path) -> Iterator[Path]:
-    """The files of this folder that a file imports."""
-    package = __name__.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for part in parts:
-                folder, _, name = part.rpartition(".")
-                if folder == package and (_HERE / f"{name}.py").is_file():
-                    yield _HERE / f"{name}.py"
+_IMPORT = re.compile(rb"^ *from lastlayer\.kernels(\.\w+)? import (\([^)]*\)|.*)", re.MULTILINE)
+
+
+def _imports(source: bytes) -> set[Path]:
+    """The files of this folder that a source imports.
+
+    Its lines are searched: to parse them took longer than all else of a call already compiled.
+    """
+    found = _IMPORT.findall(source)
+    names = {word for module, names in found for word in re.findall(rb"\w+", module or names)}
+    return {path for name in names if (path := _HERE / f"{name.decode()}.py").is_file()}
 
 
 @cache
@@ -58,14 +68,12 @@ def _sources(path: Path) -> str:
     Numba looks at the one file that holds a kernel, and would run old code after a change to a
     function that the kernel calls.
     """
-    needed, new = {path, _HERE / "jit.py"}, {path, _HERE / "jit.py"}
+    texts: dict[Path, bytes] = {}
+    new = {path, _HERE / "jit.py"}
     while new:
-        new = {other for one in new for other in _imports(one)} - needed
-        needed |= new
-    digest = hashlib.sha256()
-    for one in sorted(needed):
-        digest.update(one.read_bytes())
-    return digest.hexdigest()
+        texts |= {one: one.read_bytes() for one in new}
+        new = {other for one in new for other in _imports(texts[one])} - set(texts)
+    return hashlib.sha256(b"".join(texts[one] for one in sorted(texts))).hexdigest()
 
 
 class _Files(IndexDataCacheFile):  # type: ignore[misc]
@@ -133,7 +141,10 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
 def kernel(function: F) -> F:
     """Compile `function` at its first call, without the GIL, and keep the result on disk."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=EXACT)(function)
+    compiler = numba.njit(
+        nogil=True, error_model="numpy", fastmath=EXACT, no_cfunc_wrapper=True, **_PASSES
+    )
+    dispatcher = compiler(function)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbaWarning)

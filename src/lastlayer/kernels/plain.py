@@ -58,7 +58,7 @@ def cross_entropy(
     """
     rows, count = x.shape
     loss, many = np.empty(rows, x.dtype), rows >= _MANY
-    place = loss if gradient is None else gradient
+    place = x if gradient is None else gradient
     at_x, at_labels, at_loss, at_g, counted = survey(
         x, labels, loss, place, 0, 0 if many else rows, ignore
     )
