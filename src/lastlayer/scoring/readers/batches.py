@@ -33,9 +33,7 @@ def batches(
     shares = [names[lo:hi] for lo, hi in itertools.pairwise(edges)]
     with ExitStack() as stack:
         first = stack.enter_context(opened(file, len(names)))
-        others = [
-            stack.enter_context(opened(file, len(names), first.metadata)) for _ in shares[1:]
-        ]
+        others = [stack.enter_context(opened(file, len(names), first.metadata)) for _ in shares[1:]]
         streams = [
             table.iter_batches(rows, row_groups=groups, columns=list(share), use_threads=False)
             for table, share in zip([first, *others], shares, strict=True)

@@ -135,7 +135,8 @@ def open_parquet(file: File, wanted: Sequence[str | None]) -> Parquet:
     parts = {name: [name] for name in names}
     for words, found, problem in groups(names, wanted):
         parts[words] = found
-        columns[words] = _together([columns[name] for name in found], rows, problem)
+        together = _together([columns[name] for name in found], rows, problem)
+        columns[words] = together._replace(names=found)
     return Parquet(file, parts, columns, rows, starts)
 
 
