@@ -222,12 +222,14 @@ def _read(document: dict[str, Any]) -> Score:
         score._confusions.count(codes - 1, counts)
         score._confusions.too_low_by += pairs["too_low_by"]
     _check_counts(score)
-    score.class_names = tuple(document.get("class_names") or ())
+    names = document.get("class_names") or []
     _expect(
-        len(score.class_names) in (0, score.classes)
-        and all(isinstance(name, str) and name == clean(name) for name in score.class_names),
+        isinstance(names, list)
+        and len(names) in (0, score.classes)
+        and all(isinstance(name, str) and name == clean(name) for name in names),
         "names of classes that cannot be",
     )
+    score.class_names = tuple(names)
     return score
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from lastlayer.files import FileFormatError
+from lastlayer.scoring.readers.ahead import started
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import refused
 
@@ -61,11 +62,8 @@ def batches(
 def _next(streams: Sequence[Iterator[Any]], helpers: ThreadPoolExecutor | None) -> list[Any]:
     """The next batch of each, or None; one is read here, the others meanwhile."""
     waiting: list[Future[Any]] = []
-    try:
-        if helpers is not None:
-            waiting = [helpers.submit(next, stream, None) for stream in streams[1:]]
-    except RuntimeError as error:
-        raise MemoryError("no room for one more thread") from error
+    if helpers is not None:
+        waiting = [started(helpers, next, stream, None) for stream in streams[1:]]
     return [next(streams[0], None), *(future.result() for future in waiting)]
 
 
