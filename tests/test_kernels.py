@@ -175,6 +175,24 @@ def test_rows_left_out_may_hold_anything(classes: int) -> None:
         np.testing.assert_allclose(slope[~left_out], (gradient * scale)[~left_out], rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("apart", [0, 3])
+def test_a_row_of_few_classes_has_the_bits_that_it_has_alone(dtype: Any, apart: int) -> None:
+    for classes in (1, 2, 3, 4, 5, 7, 8, 9, 18):
+        x, y = problem(37, classes + apart, dtype)
+        x, y = x[:, :classes], y % classes
+        raw = np.full((37, classes + apart), 7, dtype)
+        out = raw[:, :classes]
+        together, _ = ll.cross_entropy_with_grad(x, y, reduction="none", out=out)
+        for n in range(37):
+            loss, gradient = ll.cross_entropy_with_grad(
+                x[n : n + 1], y[n : n + 1], reduction="none"
+            )
+            assert loss[0] == together[n]
+            np.testing.assert_array_equal(gradient[0], out[n])
+        assert (raw[:, classes:] == 7).all(), "written beside the result"
+
+
 # --------------------------------------------------------------------------- the shortest way
 
 
@@ -201,6 +219,35 @@ def test_the_shortest_way_gives_the_bits_of_the_general_one(
         own = x.copy()
         assert ll.cross_entropy_with_grad(own, y, out=own, **options)[0] == alone
         np.testing.assert_array_equal(own, general[1])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 70])
+def test_a_large_call_gives_the_bits_of_the_general_one_in_any_threads(classes: int) -> None:
+    x, y = problem(70001, classes)
+    y[::7] = -100
+    general, gradient = ll.cross_entropy_with_grad(x, y, **GENERAL)
+    losses = ll.cross_entropy(x, y, reduction="none")
+    assert general == pytest.approx(losses[y >= 0].mean(dtype=np.float64), rel=1e-12)
+    for count in (1, 3):
+        with ll.num_threads(count):
+            assert ll.cross_entropy(x, y) == general
+            own = x.copy()
+            assert ll.cross_entropy_with_grad(own, y, out=own)[0] == general
+            np.testing.assert_array_equal(own, gradient)
+
+
+def test_a_large_call_finds_the_one_wrong_label_before_it_writes() -> None:
+    x, y = problem(70001, 3)
+    before = x.copy()
+    for place, wrong in ((0, 3), (40000, -1), (70000, 1 << 40)):
+        bad = y.copy()
+        bad[place] = wrong
+        assert str(wrong) in told(lambda labels=bad: ll.cross_entropy(x, labels))[1]
+        assert (
+            str(wrong) in told(lambda labels=bad: ll.cross_entropy_with_grad(x, labels, out=x))[1]
+        )
+    np.testing.assert_array_equal(x, before)
+    assert "counts" in told(lambda: ll.cross_entropy(x, y * 0 - 100, empty="raise"))[1]
 
 
 def told(call: Any) -> tuple[type, str]:

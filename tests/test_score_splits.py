@@ -139,6 +139,26 @@ def test_of_equal_losses_the_first_row_is_the_worst_in_whatever_order_threads_ad
     assert one.numbers[rows].tolist() == [100, 101, 102, 200, 201]
 
 
+def test_confusions_are_counted_beyond_32_bits():
+    logits, labels = np.array([[1.0, 0.0]] * 3), np.ones(3, np.int64)
+    one, many = Tally(2, 15, 5), 2**32 - 2
+    one.expect(many)
+    one.recent[1, 0] = many
+    block = blocks_of(logits, labels, Settings())[0]
+    adding._tally(block, Settings(), one, (0, 0, 0), np.zeros(0, np.int64))
+    assert one.matrix.tolist() == [[0, 0], [many + 3, 0]]
+
+
+@pytest.mark.parametrize("classes", [1, 3, 70, 1000, 1001])
+def test_rows_count_the_same_from_the_kernel_and_from_columns(classes):
+    logits, labels = made(700, classes)
+    logits = logits.astype(np.float32)
+    labels[::9] = -100
+    logits[::31, 0] = np.nan
+    of_columns = ll.score(logits.astype(">f4"), labels, allow_nan=True)  # no kernel walks those
+    assert of_columns.to_json() == ll.score(logits, labels, allow_nan=True).to_json()
+
+
 def test_rows_can_be_added_after_a_merge():
     logits, labels = made(500, 3)
     added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])

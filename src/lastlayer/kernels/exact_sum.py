@@ -20,7 +20,7 @@ from lastlayer.kernels.simd import bits
 
 POWERS = 1 << 11
 CELLS = 2 * POWERS  # int64: the lower 27 bits, the upper 26
-_HALF = 27
+HALF = 27
 # Of the last power, that of infinity and NaN, the cells count instead: +inf, and −inf or NaN.
 INFINITE, NOT_NUMBERS = CELLS - 2, CELLS - 1
 # 2 ** 36 numbers: below it no cell overflows
@@ -37,8 +37,8 @@ def parts(value: Any) -> Any:
     whole |= np.int64(power > 0) << 52  # subnormal: without the leading 1, the same unit
     power += np.int64(power == 0)
     whole = -whole if n < 0 else whole
-    low = whole & ((1 << _HALF) - 1) if finite else np.int64(value > 0.0)
-    high = whole >> _HALF if finite else np.int64(not value > 0.0)
+    low = whole & ((1 << HALF) - 1) if finite else np.int64(value > 0.0)
+    high = whole >> HALF if finite else np.int64(not value > 0.0)
     return 2 * power, low, high
 
 
@@ -61,7 +61,7 @@ def ratio(sums: Indices, divisor: int = 1) -> float:
     total = 0  # in units of the smallest float, 2^−1074
     for power in np.flatnonzero(cells.any(axis=1)).tolist():
         low, high = cells[power].tolist()
-        total += ((high << _HALF) + low) << (power - 1)
+        total += ((high << HALF) + low) << (power - 1)
     try:
         return total / (divisor << 1074)  # of whole numbers, which Python rounds correctly
     except OverflowError:

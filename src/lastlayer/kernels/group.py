@@ -14,17 +14,15 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.blocks import AHEAD
-from lastlayer.kernels.coefficients import faults
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
-from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.lanes import total_of
+from lastlayer.kernels.jit import by_dtype, inner, one_by_one
 from lastlayer.kernels.memory import (
-    gather,
-    gather_from,
     lane_count,
     load,
     load_up_to,
     prefetch,
+    prefetch_to_write,
+    read,
     store,
     store_first,
     width,
@@ -32,59 +30,75 @@ from lastlayer.kernels.memory import (
 )
 from lastlayer.kernels.row import (
     ALONE,
-    AT_TOP,
-    BEHIND,
-    BELOW,
     COUNTS,
     FACTOR,
-    FAULTS,
+    LABEL,
+    LACK,
+    LANES,
+    LEADS,
+    OWN,
     REST,
     ROWS,
     SHARE,
     TIES,
-    TOP,
     M,
 )
-from lastlayer.kernels.simd import equal, fill, fma, less, maximum, where
+from lastlayer.kernels.simd import differ, equal, fill, less, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
+from lastlayer.kernels.turn import (
+    pairs_in,
+    pairs_out,
+    side,
+    triples_in,
+    triples_out,
+    turn_in,
+    turn_out,
+)
 from lastlayer.kernels.vecmath import times, unscale
+
+_F64 = np.float64(0)
 
 MOST_CLASSES = 64
 TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
-# (classes, lanes) each; rows of halves as numbers; where a row's numbers are in a group. A cache
-# line lies between two of them: addresses with the same last 12 bits hinder each other.
+# (classes, lanes) each. A cache line lies between two of them: addresses with the same last 12
+# bits hinder each other.
 _GROUP = MOST_CLASSES * 64 + 64
-X, G, A, GAPS, SLOPES, HALVES, PLACES = (n * _GROUP for n in range(7))
-SCRATCH = 7 * _GROUP
+X, G, A, GAPS, SLOPES = (n * _GROUP for n in range(5))
+SCRATCH = 5 * _GROUP
 
 
 @inner
-def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, halves: Any, buffer: Any,
+def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: Any,
                like: Any) -> None:  # fmt: skip
     """Rows as lanes of `buffer`, (classes, lanes)."""
     lanes, rows, classes = lane_count(like), x[2], x[3]
     if rows == 1:
         for j in range(count):
             store(buffer, j * lanes, load_up_to(memory, start + j * classes, tile, 0.0, like))
-    elif rows == count and classes == 1:
+    elif classes == 1 and tile == lanes and count >= side(like):
+        last = count - side(like)  # whose classes overlap with those before
         ahead = start + AHEAD // width(memory[0])
+        for j in range(0, count, side(like)):
+            k = min(j, last)
+            if rows == count:
+                for i in range(side(like)):
+                    prefetch(memory, ahead + (j + i) * lanes)
+            turn_in(memory, start + k, rows, buffer, k * lanes, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
         for j in range(count):
-            prefetch(memory, ahead + j * lanes)
-        if width(memory[0]) == 2:  # there is no instruction that gathers halves
-            total = tile * count
-            for k in range(0, total, lanes):
-                store(halves, k, load_up_to(memory, start + k, total - k, 0.0, like))
-            for j in range(count):
-                store(buffer, j * lanes, gather(halves, j, count, tile, 0.0, like))
+            prefetch(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_in(memory, start, buffer, like)
         else:
-            for j in range(count):
-                store(buffer, j * lanes, gather(memory, start + j, count, tile, 0.0, like))
+            triples_in(memory, start, buffer, like)
     else:
         for j in range(count):
-            at = start + j * classes
-            store(buffer, j * lanes, gather(memory, at, rows, tile, 0.0, like))
+            store(buffer, j * lanes, fill(0.0, like))
+            for r in range(tile):
+                one_by_one()
+                buffer[j * lanes + r] = read(memory, start + r * rows + j * classes, like)
 
 
 @inner
@@ -95,12 +109,20 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
     And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
     """
     lanes = lane_count(like)
-    m = load(x, 0, like)
-    squares = largest_square(m, fill(0.0, like), cap)
-    for j in range(1, count):
-        v = load(x, j * lanes, like)
-        m = maximum(v, m)  # passes a NaN over: the sum will have it
-        squares = largest_square(v, squares, cap)
+    m, squares, j = load(x, 0, like), fill(0.0, like), 0
+    while j < count:  # a NaN is passed over, unless it is the first: the sum will have it
+        if j + 4 <= count:  # four together, of which none waits for another
+            v, w = load(x, j * lanes, like), load(x, (j + 1) * lanes, like)
+            y, z = load(x, (j + 2) * lanes, like), load(x, (j + 3) * lanes, like)
+            squares = largest_square(v, largest_square(w, squares, cap), cap)
+            squares = largest_square(y, largest_square(z, squares, cap), cap)
+            m = maximum(maximum(maximum(v, w), maximum(y, z)), m)
+            j += 4
+        else:
+            v = load(x, j * lanes, like)
+            squares = largest_square(v, squares, cap)
+            m = maximum(v, m)
+            j += 1
     store(d, M, m)
     set_tops(d, m, cap)
     about = about_rows(d, 0, rate, cap, like)
@@ -108,8 +130,8 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
         sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, like)
     else:
         sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, like)
-    for r in range(lanes):
-        d[REST + r] *= unscale(like)
+    for r in range(0, lanes, LANES):
+        store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
 
 
 @inner
@@ -117,7 +139,7 @@ def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: A
                 near: Any, like: Any) -> None:  # fmt: skip
     """The sums of `sum_group`; `near` as in effective.py."""
     lanes = lane_count(like)
-    total, ties, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
+    total, others, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
     for j in range(count):
         k = j * lanes
         v = load(x, k, like)
@@ -125,11 +147,11 @@ def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: A
         store(g, k, e)
         _keep(gaps, k, gap)
         _keep(slopes, k, slope)
-        at_m = equal(v, m)
-        total = where(at_m, total, total + e)
-        ties = where(at_m, ties + one, ties)
+        below = differ(v, m)
+        total = where(below, total + e, total)
+        others = where(below, others + one, others)
     store(d, REST, total)
-    store(d, TIES, ties)
+    store(d, TIES, fill(count, like) - others)
 
 
 @by_dtype
@@ -144,17 +166,6 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
 
 
 @by_dtype
-def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(x, at, like) - top
-
-    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(gaps, at, like)
-
-    return plain if isinstance(cap, types.NoneType) else kept
-
-
-@by_dtype
 def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
     def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
         return None
@@ -166,104 +177,66 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
 
 
 @inner
-def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mix: Any,
-                      count: Any, tile: Any, halves: Any, a: Any,
-                      like: Any) -> None:  # fmt: skip
-    """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
-    if t is None and weights is None:
-        return
-    lanes, found = lane_count(like), fill(0.0, like)
-    if t is not None:
-        load_group(targets, start, t, count, tile, halves, a, like)
-    for j in range(count):
-        part = fill(mix[1], like)
-        if t is not None:
-            given = load(a, j * lanes, like)
-            found = found + faults(given, like)
-            part = fma(given, fill(mix[0], like), part)
-        if weights is not None:
-            part = part * fill(weights[j], like)
-        store(a, j * lanes, part)
-    if t is not None:
-        d[FAULTS] += np.float64(total_of(found))
-
-
-@inner
-def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any,
-                     cap: Any, like: Any) -> None:  # fmt: skip
-    """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
-    lanes, zero = lane_count(like), fill(0.0, like)
-    m, top = load(d, M, like), load(d, TOP, like)
-    behind, below, above = zero, zero, zero
-    if t is None and weights is None:  # the same for every class
-        share, ties = fill(mix[1], like), load(d, TIES, like)
-        for j in range(count):
-            v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
-        behind, above = behind * share, ties * share
-        below = (fill(count, like) - ties) * share
-    else:
-        for j in range(count):
-            v, c = load(x, j * lanes, like), load(a, j * lanes, like)
-            at_m = equal(v, m)
-            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
-            behind = where(equal(c, zero), behind, fma(c, distance, behind))
-            below, above = where(at_m, below, below + c), where(at_m, above + c, above)
-    store(d, BEHIND, behind)
-    store(d, BELOW, below)
-    store(d, AT_TOP, above)
-
-
-@inner
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient, but for the labels' own entries."""
-    lanes, zero = lane_count(like), fill(0.0, like)
+               indexed: Any, mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
+    """From exp_scaled in `g` to the gradient."""
+    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     counts = less(zero, load(d, COUNTS, like))
     factor = load(d, FACTOR, like)
+    class_, label = zero, fill(-1.0, like)
+    if indexed:
+        label = load(d, LABEL, like)
+    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
     if mix is not None:
         share, alone = load(d, SHARE, like), load(d, ALONE, like)
-        m, single = load(d, M, like), equal(load(d, TIES, like), fill(1.0, like))
+        m, single = load(d, M, like), equal(load(d, TIES, like), one)
     for j in range(count):
         k = j * lanes
-        r = times(load(g, k, like), factor)
+        e = times(load(g, k, like), factor)
+        r, at_label = e, where(leads, own, e - lack)
         if mix is not None:
             if t is None and weights is None:
                 r = r - share * fill(mix[1], like)
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
+        r = where(equal(class_, label), at_label, r)
         r = sloped(r, _slope(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
+        class_ = class_ + one
 
 
 @inner
-def plan_turn(places: Any, count: Any, like: Any) -> None:
-    """Where in a group's buffer each number of its rows, side by side, comes from."""
-    lanes = lane_count(like)
-    for r in range(lanes):
-        for j in range(count):
-            places[r * count + j] = np.int32(j * lanes + r)
-
-
-@inner
-def store_group(g: Any, layout: Any, start: Any, memory: Any, places: Any, count: Any, tile: Any,
+def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: Any,
                 like: Any) -> None:  # fmt: skip
     """A group's results to where they belong."""
     lanes, rows, classes = lane_count(like), layout[2], layout[3]
-    if rows == count and classes == 1 and tile == lanes:
-        for k in range(0, lanes * count, lanes):
-            store(memory, start + k, gather_from(g, places, k, like))
-    elif rows == 1:
+    if rows == 1:
         for j in range(count):
             at, r = start + j * classes, load(g, j * lanes, like)
             if tile == lanes:
                 store(memory, at, r)
             else:
                 store_first(memory, at, tile, r)
+    elif classes == 1 and tile == lanes and count >= side(like):
+        last, ahead = count - side(like), start + AHEAD // width(memory[0])
+        for j in range(0, count, side(like)):
+            k = min(j, last)
+            if rows == count:
+                for i in range(side(like)):
+                    prefetch_to_write(memory, ahead + (j + i) * lanes)
+            turn_out(g, k * lanes, memory, start + k, rows, like)
+    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
+        for j in range(count):
+            prefetch_to_write(memory, start + AHEAD // width(memory[0]) + j * lanes)
+        if count == 2:
+            pairs_out(g, memory, start, like)
+        else:
+            triples_out(g, memory, start, like)
     else:
         for j in range(count):
             for r in range(tile):
+                one_by_one()
                 write(memory, start + r * rows + j * classes, g[j * lanes + r])
 
 

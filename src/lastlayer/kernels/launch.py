@@ -12,6 +12,7 @@ import numpy as np
 from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
+from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_row import constants
 from lastlayer.problem import Problem
@@ -27,6 +28,7 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
+        self.totals = totals_of(FEW_BLOCKS * BLOCK)
 
 
 scratch = _Scratch()

@@ -73,19 +73,24 @@ def address_at(typingctx: Any, source: Any, index: Any) -> Any:
     return types.int64(source, index), codegen
 
 
-@intrinsic
-def prefetch(typingctx: Any, source: Any, index: Any) -> Any:
-    """Ask for the cache line of source[index]; any address may be asked for."""
+def _prefetch(to_write: int) -> Callable[..., Any]:
+    @intrinsic
+    def ask(typingctx: Any, source: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            byte = _I8.as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+            builder.call(function, [place, _I32(to_write), _I32(3), _I32(1)])  # into L1, data
+            return context.get_dummy_value()
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte = _I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-        builder.call(function, [place, _I32(0), _I32(3), _I32(1)])  # to read, into L1, data
-        return context.get_dummy_value()
+        return types.void(source, index), codegen
 
-    return types.void(source, index), codegen
+    return ask  # type: ignore[no-any-return]
+
+
+# Ask for the cache line of source[index], to read it or to write it; any address may be asked for.
+prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
 
 
 # --------------------------------------------------------------------------- loads and stores
@@ -144,50 +149,25 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
 
 
 @intrinsic
-def gather(typingctx: Any, source: Any, index: Any, stride: Any, count: Any, rest: Any,
-           like: Any) -> Any:  # fmt: skip
-    """source[index + lane · stride] for the first `count` lanes; `rest` in the others."""
-    vector = vector_of(like)
+def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) -> Any:
+    """source[place] of each of a vector of int64, as numbers like `like`; 0 where not `mask`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        element, lanes, size = _stored(context, source.dtype), vector.lanes, source.dtype.bitwidth
-        mask = _first(builder, args[3], lanes)
-        base = builder.ptrtoint(builder.gep(args[0], [args[1]]), _I64)
-        step = builder.mul(args[2], _I64(size // 8))
-        numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
-        places = builder.add(
-            spread(builder, base, lanes), builder.mul(numbers, spread(builder, step, lanes))
-        )
-        places = builder.inttoptr(places, ir.VectorType(element.as_pointer(), lanes))
-        value = _gathered(builder, places, element, mask, size, lanes)
-        value = widened(context, builder, value, source.dtype, like)
-        other = context.cast(builder, args[4], rest, like)
-        return builder.select(mask, value, spread(builder, other, lanes))
-
-    return vector(source, index, types.int64, types.int64, rest, like), codegen
-
-
-@intrinsic
-def gather_from(typingctx: Any, source: Any, places: Any, index: Any, like: Any) -> Any:
-    """source[places[index + lane]] in each lane, `places` a pointer to int32."""
-    vector = vector_of(like)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lanes, size = vector.lanes, source.dtype.bitwidth
-        numbers = builder.load(_place(builder, args[1], args[2], _I32, lanes))
-        numbers.align = 4
-        steps = builder.mul(
-            builder.sext(numbers, ir.VectorType(_I64, lanes)),
-            same(ir.VectorType(_I64, lanes), size // 8),
-        )
-        base = spread(builder, builder.ptrtoint(args[0], _I64), lanes)
+        size, lanes = source.dtype.bitwidth, places.lanes
         element = _stored(context, source.dtype)
-        kind = ir.VectorType(element.as_pointer(), lanes)
-        value = _gathered(builder, builder.inttoptr(builder.add(base, steps), kind), element,
-                          same(ir.VectorType(ir.IntType(1), lanes), 1), size, lanes)  # fmt: skip
+        value = _gathered(builder, _places(builder, args[0], args[1], element, size), element,
+                          args[2], size, lanes)  # fmt: skip
         return widened(context, builder, value, source.dtype, like)
 
-    return vector(source, places, index, like), codegen
+    return Vector(like, places.lanes)(source, places, mask, like), codegen
+
+
+def _places(builder: Any, source: Any, numbers: Any, element: Any, size: int) -> Any:
+    """LLVM code: pointers to the elements of these numbers."""
+    base = spread(builder, builder.ptrtoint(source, _I64), numbers.type.count)
+    steps = builder.mul(numbers, same(numbers.type, size // 8))
+    kind = ir.VectorType(element.as_pointer(), numbers.type.count)
+    return builder.inttoptr(builder.add(base, steps), kind)
 
 
 def _gathered(builder: Any, places: Any, element: Any, mask: Any, size: int, lanes: int) -> Any:

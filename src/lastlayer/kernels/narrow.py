@@ -9,26 +9,31 @@ from numba import types
 
 from lastlayer.kernels.group import (
     GAPS,
-    HALVES,
-    PLACES,
     SLOPES,
     A,
     G,
     X,
     give_group,
-    load_coefficients,
     load_group,
     normalise_group,
-    plan_turn,
     store_group,
-    sum_coefficients,
     sum_group,
 )
+from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
+from lastlayer.kernels.integers import number_of, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
-from lastlayer.kernels.memory import lane_count, pointer
+from lastlayer.kernels.memory import (
+    gather_at,
+    lane_count,
+    load,
+    load_up_to,
+    pointer,
+    store,
+)
 from lastlayer.kernels.row import (
     FAULTS,
-    OWN,
+    LABEL,
+    LANES,
     PICKED,
     SAMPLE,
     TOP,
@@ -39,9 +44,10 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.simd import equal, fill, less, where
 from lastlayer.kernels.vecmath import rate_of
 
-_F64, _I64, _I32 = np.float64(0), np.int64(0), np.int32(0)
+_F64, _I64 = np.float64(0), np.int64(0)
 
 
 @by_dtype
@@ -58,15 +64,17 @@ def _pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
 
 
 @by_dtype
-def _pick(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> Any:
-    """What the label's logit of a row, at x[at], is behind the cap; the top where it is it."""
+def _pick(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> Any:
+    """What the labels' logits of rows are behind the cap; the top where they are it."""
 
-    def plain(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
-        d[PICKED + r] = np.float64(x[at])
+    def plain(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> None:
+        store(d, PICKED + r, gather_at(x, places, counts, _F64))
 
-    def kept(d: Any, r: Any, x: Any, gaps: Any, at: Any, cap: Any) -> None:
-        gap = 0.0 if x[at] == d[M + r] else np.float64(gaps[at])
-        d[PICKED + r] = d[TOP + r] + gap
+    def kept(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> None:
+        gap = gather_at(gaps, places, counts, _F64)
+        at_top = equal(gather_at(x, places, counts, _F64), load(d, M + r, _F64))
+        gap = where(at_top, fill(0.0, _F64), gap)
+        store(d, PICKED + r, load(d, TOP + r, _F64) + gap)
 
     return plain if isinstance(cap, types.NoneType) else kept
 
@@ -85,47 +93,40 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     memory, w = pointer(x[0], x_like), pointer(weights, w_like)
     t = pointer(targets[0], t_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
-    a, halves = pointer(scratch + A, like), pointer(scratch + HALVES, like)
-    places, lanes = pointer(scratch + PLACES, _I32), lane_count(like)
+    a, lanes, zero = pointer(scratch + A, like), lane_count(like), fill(0.0, _F64)
     gaps = _pointer_if(cap, cap, scratch + GAPS, like)
     slopes = _pointer_if(cap, g, scratch + SLOPES, like)
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
-    plan_turn(places, count, like)
+    rate = rate_of(temperature, like)
     d[FAULTS] = 0.0
 
     row = lo
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
         sum_group(d, logits, result, gaps, slopes, count, rate, cap, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
-                              count, tile, halves, a, like)  # fmt: skip
+                              count, tile, a, like)  # fmt: skip
             sum_coefficients(d, logits, gaps, a, t, w, mix, count, cap, like)
         if indices != 0:
-            for r in range(tile):
-                if d[SAMPLE + r] > 0.0:
-                    label = pointer(indices, _I64)[row + r]
-                    _pick(d, r, logits, gaps, label * lanes + r, cap)
+            for r in range(0, tile, LANES):
+                labels = load_up_to(pointer(indices, _I64), row + r, tile - r, 0, _I64)
+                counts = less(zero, load(d, SAMPLE + r, _F64))
+                places = one_a_lane(labels, lanes, r)
+                store(d, LABEL + r, where(counts, number_of(labels), fill(-1.0, _F64)))
+                _pick(d, r, logits, gaps, places, counts, cap)
         if mix is None:
-            finish_index(d, numbers, rate_64, g)
+            finish_index(d, numbers, g, tile, like)
         else:
-            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g)
+            finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
         give(d, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, slopes, a, t, w, count, mix, cap, like)
-            if indices != 0:
-                for r in range(tile):
-                    if d[SAMPLE + r] > 0.0:
-                        k = pointer(indices, _I64)[row + r] * lanes + r
-                        if cap is not None:
-                            d[OWN + r] *= np.float64(slopes[k])
-                        result[k] = d[OWN + r]
-            store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), places,
-                        count, tile, like)  # fmt: skip
+            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, like)
+            store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), count,
+                        tile, like)  # fmt: skip
         row += tile
     return d[FAULTS]
 
@@ -137,21 +138,19 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     """As `wide.normalise_rows`, for at most 64 classes."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
-    halves, lanes = pointer(scratch + HALVES, like), lane_count(like)
-    places = pointer(scratch + PLACES, _I32)
-    plan_turn(places, count, like)
+    lanes = lane_count(like)
 
     row = lo
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
         sum_group(d, logits, result, None, None, count, None, None, like)
-        finish_normaliser(d)
+        finish_normaliser(d, tile, like)
         if y is None:
             give(d, pointer(lse, like), row, tile)
         else:
             normalise_group(d, logits, result, count, logarithms, like)
-            store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), places,
-                        count, tile, like)  # fmt: skip
+            store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), count,
+                        tile, like)  # fmt: skip
         row += tile

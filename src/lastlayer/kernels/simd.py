@@ -211,6 +211,17 @@ at_least = _comparison(">=")
 
 
 @intrinsic
+def differ(typingctx: Any, a: Any, b: Any) -> Any:
+    """Where a and b are not equal; also where either is NaN."""
+    floating = element_of(a) in _INTEGER
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return (builder.fcmp_unordered if floating else builder.icmp_unsigned)("!=", *args)
+
+    return _like(a, types.boolean)(a, b), codegen
+
+
+@intrinsic
 def bits(typingctx: Any, x: Any) -> Any:
     """The bits of a float as an integer of its width."""
     result = _like(x, _INTEGER[element_of(x)])

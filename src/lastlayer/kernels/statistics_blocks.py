@@ -199,6 +199,12 @@ def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any
         j += lanes
     if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
         level, end, j = fill(picked, like), at + label, at
+        while j + 4 * lanes <= end:
+            p = where(equal(load(x, j, like), level), p + one, p)
+            q = where(equal(load(x, j + lanes, like), level), q + one, q)
+            r = where(equal(load(x, j + 2 * lanes, like), level), r + one, r)
+            s = where(equal(load(x, j + 3 * lanes, like), level), s + one, s)
+            j += 4 * lanes
         while j < end:
             v = load_up_to(x, j, end - j, np.nan, like)
             q = where(equal(v, level), q + one, q)

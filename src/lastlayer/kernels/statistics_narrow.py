@@ -6,14 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.group import HALVES, G, X, load_group
-from lastlayer.kernels.jit import inner, kernel, one_by_one
-from lastlayer.kernels.memory import lane_count, load, pointer, store
-from lastlayer.kernels.row import PICKED, REST, SAMPLE, TIES, M
-from lastlayer.kernels.simd import at_least, equal, fill, fma, greater, less, maximum, where
+from lastlayer.kernels.chunks import first_of_chunk, hand_on
+from lastlayer.kernels.group import MOST_CLASSES, G, X, load_group
+from lastlayer.kernels.integers import one_a_lane
+from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.memory import (
+    gather_at,
+    lane_count,
+    load,
+    load_up_to,
+    pointer,
+    store,
+)
+from lastlayer.kernels.row import LANES, PICKED, REST, SAMPLE, TIES, M
+from lastlayer.kernels.simd import (
+    at_least,
+    bits,
+    const,
+    differ,
+    equal,
+    fill,
+    fma,
+    from_bits,
+    less,
+    maximum,
+    where,
+)
 from lastlayer.kernels.statistics_blocks import distance, second_scale, second_start, with_second
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
 from lastlayer.kernels.vecmath import exp_scaled, rate_of, unscale
+from lastlayer.kernels.whole import as_floats, plus
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -22,15 +44,23 @@ _F64, _I64 = np.float64(0), np.int64(0)
 def pick(d: Any, x: Any, indices: Any, row: Any, tile: Any, ignore: Any, labels: Any, picked: Any,
          like: Any) -> None:  # fmt: skip
     """The labels of a group's rows, as floats, and their logits; which rows count."""
-    lanes = lane_count(like)
-    for r in range(tile):
-        one_by_one()
-        index = indices[row + r]
-        counts = index != ignore
-        label = index if counts else 0
-        value = x[label * lanes + r]
-        labels[r], picked[r], d[PICKED + r] = label, value, value
-        d[SAMPLE + r] = 1.0 if counts else 0.0
+    zero, one, left_out = fill(0.0, _F64), fill(1.0, _F64), fill(ignore, _I64)
+    for r in range(0, lane_count(like), LANES):
+        label = load_up_to(indices, row + r, tile - r, ignore, _I64)
+        counts = differ(label, left_out)
+        value = gather_at(x, one_a_lane(label, lane_count(like), r), counts, _F64)
+        store(labels, r, where(counts, as_floats(label), zero))
+        store(picked, r, value)
+        store(d, PICKED + r, value)
+        store(d, SAMPLE + r, where(counts, one, zero))
+
+
+@inner
+def _just_above(v: Any) -> Any:
+    """The next larger number in each lane, of what is no NaN."""
+    zero = const(0.0, v)
+    n = bits(v + zero)  # 0 for −0
+    return from_bits(where(less(v, zero), n - const(1, n), plus(n, const(1, n))))
 
 
 @inner
@@ -41,14 +71,19 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
     `labels` and `picked` are vectors of the lanes' labels, as floats, and of their logits.
     """
     lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
-    m, place, class_ = load(x, 0, like), zero, one
-    for j in range(1, count):
-        v = load(x, j * lanes, like)
-        place = where(greater(v, m), class_, place)
-        m = maximum(v, m)  # passes a NaN over: the sum will have it
-        class_ = class_ + one
+    m, j = load(x, 0, like), 0
+    while j < count:  # as the loss: a NaN is passed over, unless it is the first
+        if j + 4 <= count:
+            v, w = load(x, j * lanes, like), load(x, (j + 1) * lanes, like)
+            y, z = load(x, (j + 2) * lanes, like), load(x, (j + 3) * lanes, like)
+            m = maximum(maximum(maximum(v, w), maximum(y, z)), m)
+            j += 4
+        else:
+            m = maximum(load(x, j * lanes, like), m)
+            j += 1
     total, first, second = zero, zero, second_start(like, variance)
-    ties, before, class_ = zero, zero, zero
+    ties, before, class_, place = zero, zero, zero, fill(MOST_CLASSES, like)
+    above = _just_above(picked)
     for j in range(count):
         v = load(x, j * lanes, like)
         at_m = equal(v, m)
@@ -56,12 +91,11 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         total, first = where(at_m, total, total + e), fma(e, u, first)
         second = where(at_m, second, with_second(second, e, u, variance))
         ties = where(at_m, ties + one, ties)
-        if variance is None:  # those as large come before the label where their index is lower
-            larger, as_large = (
-                where(greater(v, picked), one, zero),
-                where(at_least(v, picked), one, zero),
-            )
-            before = before + where(less(class_, labels), as_large, larger)
+        if variance is None:
+            place = where(at_m, where(less(place, class_), place, class_), place)
+            # those as large come before the label where their index is lower
+            level = where(less(class_, labels), picked, above)
+            before = where(at_least(v, level), before + one, before)
             class_ = class_ + one
     store(d, M, m)
     store(d, REST, total)
@@ -75,23 +109,24 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
 @kernel
 def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
-                    columns: Any, scratch: Any, states: Any, like: Any,
+                    columns: Any, taker: Any, scratch: Any, states: Any, like: Any,
                     x_like: Any) -> None:  # fmt: skip
     """As `statistics_wide.statistics_rows`, for at most 64 classes."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
-    logits, halves = pointer(scratch + X, like), pointer(scratch + HALVES, like)
+    logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
     lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
 
-    row = lo
+    row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, halves, logits, like)
+        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
         pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
                   like)  # fmt: skip
         finish(d, numbers, rate_64, scales, variance, like)
-        give(d, columns, row, tile, variance, like)
+        give(d, columns, row - first, tile, variance, like)
         row += tile
+        first = hand_on(taker, first, row, hi)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.jit import by_dtype, inner, widest_vectors
-from lastlayer.kernels.log1p import log1p
+from lastlayer.kernels.log1p import log_of
 from lastlayer.kernels.memory import lane_count, load, pointer, store, store_first
 from lastlayer.kernels.row import (
     ALONE,
@@ -71,10 +71,10 @@ def finish(d: Any, numbers: Any, rate: Any, scales: Any, variance: Any, like: An
         for r in range(ROWS):
             m, picked, sample = d[M + r], d[PICKED + r], d[SAMPLE + r]
             rest = finite_rest(m, d[REST + r] * scale, d[TIES + r])
-            value = index_loss(m, picked, rest, 1.0, sample, numbers)
+            value = index_loss(m, picked, rest, 1.0, sample, numbers, like)
             d[LOSS + r] = value if sample > 0.0 else 0.0
             inverse = 1.0 / (1.0 + rest)
-            log_s = log1p(rest, inverse)
+            log_s = log_of(rest, inverse, like)
             nothing = rest < negligible(like)
             doubt = 0.0 if nothing else rest * inverse
             squares = 0.0 if nothing else d[SECOND + r] * second + (d[TIES + r] - 1.0)
@@ -97,7 +97,7 @@ def finish(d: Any, numbers: Any, rate: Any, scales: Any, variance: Any, like: An
         for r in range(ROWS):
             m, picked, sample = d[M + r], d[PICKED + r], d[SAMPLE + r]
             rest = finite_rest(m, d[REST + r] * scale, d[TIES + r])
-            value = index_loss(m, picked, rest, 1.0, sample, numbers)
+            value = index_loss(m, picked, rest, 1.0, sample, numbers, like)
             inverse = 1.0 / (1.0 + rest)
             mean, square = d[FIRST + r] * scale * inverse, d[SECOND + r] * second * inverse
             slope = (m - picked) - temperature * mean

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.blocks import BLOCK, block_max
+from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import as_like, pointer, read
@@ -93,7 +94,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
 @kernel
 def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, staged: Any,
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
-                    columns: Any, scratch: Any, states: Any, like: Any,
+                    columns: Any, taker: Any, scratch: Any, states: Any, like: Any,
                     x_like: Any) -> None:  # fmt: skip
     """The statistics of rows [lo, hi).
 
@@ -103,12 +104,14 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         None for what `RowStatistics` has, else the loss and its derivatives by 1 / T.
     columns : tuple of int
         Addresses of the results, in the order of `RowStatistics`; or loss and two derivatives.
+    taker : None or tuple of int
+        None, or who takes the rows from the columns, a chunk at a time (chunks.py).
     """
     d, marks = pointer(states, _F64), pointer(scratch + SPARE, _I64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
 
-    row = lo
+    row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         start = outer * x[1] + position * x[2]
@@ -124,5 +127,6 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING, 0,
               None, None, NOTHING, 0, memory, buffer)  # fmt: skip
         finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
-        give(d, columns, row, tile, variance, like)
+        give(d, columns, row - first, tile, variance, like)
         row += tile
+        first = hand_on(taker, first, row, hi)

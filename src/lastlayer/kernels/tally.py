@@ -6,153 +6,219 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.jit import inner, kernel, widest_vectors
+from lastlayer.kernels import tally_words as told
+from lastlayer.kernels.chunks import first_of_chunk, hand_on
+from lastlayer.kernels.jit import inner, kernel, one_by_one
+from lastlayer.kernels.lanes import total_of
+from lastlayer.kernels.memory import lane_count, load_up_to, pointer, prefetch
+from lastlayer.kernels.simd import at_least, differ, fill, from_bits, where
 from lastlayer.kernels.tally_chunk import (
     BIN_AT,
     CELL,
-    CHUNK,
-    COUNTS,
-    D1,
-    D2,
-    D3,
+    CONFIDENCE_IN,
+    DIGITS,
+    DUE_AT,
     ENTROPY_AT,
     FINE_AT,
-    HIGH,
-    LOW,
+    LEFT_OUT,
+    LOSS_IN,
+    MATRIX_AT,
     POWER,
+    PREDICTION_IN,
     RANK_AT,
     RIGHT,
-    SCRATCH,
-    SHARE,
-    add_block,
+    RUN,
+    SHARES,
+    SPLIT,
+    VALUES,
     add_large,
-    add_means,
-    count_rows,
-    place_confidences,
-    place_rest,
-    split_losses,
+    bin_of,
+    work_out,
 )
 from lastlayer.kernels.tally_words import (
-    BRIER,
+    BINS,
+    COLUMNS,
     CONFIDENCE_OF,
     CORRECT,
-    COUNT,
-    ENTROPY,
     IGNORED,
     LABEL_OF,
     LOSS_OF,
     NAN,
+    PAIR,
     PREDICTED,
     PREDICTION_OF,
-    RANK_SUM,
     ROW_OF,
     TALLIED,
 )
+from lastlayer.kernels.whole import add_2, add_4
+
+_F32, _F64, _I64, _U32 = np.float32(0), np.float64(0), np.int64(0), np.uint32(0)
+_ONE = np.uint32(1)
+_SMALL = 64  # classes: what there is of each of them stays in the cache
 
 
 @inner
-def _keep(floats: Any, numbers: Any, loss: Any, confidence: Any, row: Any, label: Any,
+def _keep(floats: Any, numbers: Any, worst: Any, loss: Any, confidence: Any, row: Any, label: Any,
           prediction: Any) -> None:  # fmt: skip
     """Put a row among the worst: by loss, the first of equal ones first."""
-    place = floats.shape[1] - 1
+    place = worst - 1
+    if loss == floats[LOSS_OF * worst + place] and row > numbers[ROW_OF * worst + place]:
+        return
     while place > 0:
-        above = floats[LOSS_OF, place - 1]
-        if loss < above or (loss == above and row > numbers[ROW_OF, place - 1]):
+        above = floats[LOSS_OF * worst + place - 1]
+        if loss < above or (loss == above and row > numbers[ROW_OF * worst + place - 1]):
             break
-        floats[:, place] = floats[:, place - 1]
-        numbers[:, place] = numbers[:, place - 1]
+        for column in (LOSS_OF, CONFIDENCE_OF):
+            floats[column * worst + place] = floats[column * worst + place - 1]
+        for column in (ROW_OF, LABEL_OF, PREDICTION_OF):
+            numbers[column * worst + place] = numbers[column * worst + place - 1]
         place -= 1
-    floats[LOSS_OF, place], floats[CONFIDENCE_OF, place] = loss, confidence
-    numbers[ROW_OF, place], numbers[LABEL_OF, place] = row, label
-    numbers[PREDICTION_OF, place] = prediction
+    floats[LOSS_OF * worst + place] = loss
+    floats[CONFIDENCE_OF * worst + place] = confidence
+    numbers[ROW_OF * worst + place] = row
+    numbers[LABEL_OF * worst + place] = label
+    numbers[PREDICTION_OF * worst + place] = prediction
 
 
-_ONE = np.uint64(1)
+@inner
+def _widen(memory: Any, start: Any, n: Any, single: Any) -> None:
+    """A chunk's losses in float64."""
+    losses = pointer(single, _F32)
+    for k in range(n):
+        memory[VALUES + k] = (
+            memory[LOSS_IN + start + k] if single == 0 else np.float64(losses[start + k])
+        )
+
+
+@inner
+def _count_due(state: Any, chunk: Any, matrix: Any) -> None:
+    """Count in the cells of the matrix that were asked for a chunk ago, and have come meanwhile."""
+    for k in range(state[told.DUE]):
+        one_by_one()
+        matrix[chunk[DUE_AT + k]] += _ONE
+    state[told.DUE] = 0
 
 
 @kernel
-def tally_rows(columns: Any, labels: Any, ignore: Any, first: Any, place: Any, level: Any,
-               edges: Any, entropy_scale: Any, words: Any, blocks: Any, classes: Any, matrix: Any,
-               codes: Any, floats: Any, numbers: Any) -> Any:  # fmt: skip
-    """Add rows to a tally; which of them is the first that gave NaN, or −1.
+def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
+    """Add the rows [row, row + count) of a call, a chunk, to a tally; 0.
 
-    columns is what `row_statistics` returns, the loss in float64. The rows are `first` and those
-    that follow, at `place` and what follows in the row of blocks of 2^level. `matrix` has the
-    confusions where it is not empty, else `codes` gets label · C + prediction of each row, −1
-    where they agree.
+    A matrix that is too large for a cache has their confusions after the next chunk, be it of none.
+
+    At `told_at` lies what tally_words.py lists, and in the working memory what is known of the
+    rows. Labels and codes are of all rows of the call. The confusions go to the matrix, or `codes`
+    gets label · C + prediction of each row, −1 where they agree.
     """
-    many, dense = classes.shape[0], matrix.size > 0
-    worst, end, row, not_a_number = floats.shape[1] - 1, labels.size, 0, -1
-    chunk = np.empty(SCRATCH, np.int64)
-    ranks: Any = 0
-    widest_vectors()
-    least = floats[LOSS_OF, worst] if worst >= 0 else np.inf
-    while row < end:
-        block = (place + row) >> level
-        n = min(CHUNK, end - row, ((block + 1) << level) - place - row)
-        here = slice(row, row + n)
-        label, guess, loss = labels[here], columns[1][here], columns[0][here]
-        confidence, rank = columns[2][here], columns[4][here]
-        count_rows(chunk, guess, label, ignore)
-        large = split_losses(chunk, loss)
-        place_confidences(chunk, confidence, columns[3][here], edges)
-        place_rest(chunk, columns[6][here], rank, entropy_scale)
-        add_means(words, BRIER, columns[5][here], chunk)
-        add_means(words, ENTROPY, columns[6][here], chunk)
-        words[COUNT] += add_block(blocks[block], chunk, n)
+    state = pointer(told_at, _I64)
+    words, blocks = pointer(state[told.WORDS], _I64), pointer(state[told.BLOCKS], _I64)
+    classes, matrix = pointer(state[told.CLASSES], _I64), pointer(state[told.MATRIX], _U32)
+    codes, edges = pointer(state[told.CODES], _I64), pointer(state[told.EDGES], _F64)
+    floats, numbers = pointer(state[told.FLOATS], _F64), pointer(state[told.NUMBERS], _I64)
+    chunk, memory = pointer(state[told.WORK], _I64), pointer(state[told.WORK], _F64)
+    many, worst, ignore = state[told.CLASS_COUNT], state[told.WORST], state[told.IGNORE]
+    bins, place, level = state[told.BIN_COUNT], state[told.PLACE], state[told.LEVEL]
+    entropy_scale, dense = from_bits(state[told.ENTROPY_SCALE]), state[told.MATRIX] != 0
+    single = state[told.WORK] if state[told.SINGLE] != 0 else 0
+    least = floats[LOSS_OF * worst + worst - 1] if worst > 0 else np.inf
+    _count_due(state, chunk, matrix)
+    start: Any = 0
+    due: Any = 0
+    while start < count:
+        here = row + start
+        block = (place + here) >> level
+        n = min(count - start, ((block + 1) << level) - place - here)
+        block *= COLUMNS
+        label, label_bits = (
+            pointer(state[told.LABELS] + 8 * here, _I64),
+            pointer(state[told.LABELS] + 8 * here, _F64),
+        )
+        guess = pointer(state[told.WORK] + 8 * (PREDICTION_IN + start), _I64)
+        _widen(memory, start, n, single)
+        counted, most, near = work_out(
+            chunk, memory, start, n, label_bits, ignore, many, bins, entropy_scale, words, blocks,
+            block, _F64,
+        )  # fmt: skip
+        if near:  # an edge is looked up, which takes five times as long
+            for k in range(n):
+                found = bin_of(memory[CONFIDENCE_IN + start + k], edges, bins)
+                chunk[BIN_AT + k] = BINS + PAIR * found + 2 * chunk[RIGHT + k]
         for k in range(n):
+            one_by_one()
             if not dense:
-                codes[row + k] = -1
-            if chunk[COUNTS + k] == 0:
+                codes[here + k] = -1
+            if counted < n and chunk[LEFT_OUT + k] != 0:
                 if label[k] == ignore:
                     words[IGNORED] += 1
                 else:
                     words[NAN] += 1
-                    not_a_number = row + k if not_a_number < 0 else not_a_number
+                    if state[told.FAULT] < 0:
+                        state[told.FAULT] = here + k
                 continue
-            # unsigned: Numba need not ask whether an index counts from the end
-            y, prediction = np.uint64(label[k]), np.uint64(guess[k])
-            at = np.uint64(chunk[POWER + k])
-            words[at] += chunk[LOW + k]
-            words[at + _ONE] += chunk[HIGH + k]
-            words[np.uint64(chunk[CELL + k])] += 1
-            classes[y, 1] += chunk[D1 + k]
-            classes[y, 2] += chunk[D2 + k]
-            classes[y, 3] += chunk[D3 + k]
+            add_2(words, chunk[POWER + k], chunk, SPLIT + 2 * k)
+            words[chunk[CELL + k]] += 1
+            own = label[k] * COLUMNS
+            add_4(classes, own, chunk, DIGITS + 4 * k)
             if dense:
-                matrix[y, prediction] += 1
+                if many <= _SMALL:
+                    matrix[chunk[MATRIX_AT + k]] += _ONE
+                else:
+                    chunk[DUE_AT + due] = chunk[MATRIX_AT + k]
+                    prefetch(matrix, chunk[MATRIX_AT + k])
+                    due += 1
             else:
-                classes[y, TALLIED] += 1
-                classes[y, CORRECT] += chunk[RIGHT + k]
-                classes[prediction, PREDICTED] += 1
-                if prediction != y:
-                    codes[row + k] = label[k] * many + guess[k]
-            at = np.uint64(chunk[FINE_AT + k])
-            words[at] += 1
-            words[at + _ONE] += chunk[SHARE + k]
-            at = np.uint64(chunk[BIN_AT + k])
-            words[at] += 1
-            words[at + _ONE] += chunk[SHARE + k]
-            words[np.uint64(chunk[ENTROPY_AT + k])] += 1
-            words[np.uint64(chunk[RANK_AT + k])] += 1
-            ranks += rank[k]
-            if large and loss[k] >= 2.0**20:
-                add_large(classes[y], loss[k])
-                add_large(blocks[block], loss[k])
-            if loss[k] >= least and worst >= 0:
-                number = first + row + k
-                if loss[k] > least or number < numbers[ROW_OF, worst]:
-                    _keep(floats, numbers, loss[k], confidence[k], number, label[k], guess[k])
-                    least = floats[LOSS_OF, worst]
-        row += n
-    words[RANK_SUM] += ranks
-    return not_a_number
+                classes[own + TALLIED] += 1
+                classes[own + CORRECT] += chunk[RIGHT + k]
+                classes[guess[k] * COLUMNS + PREDICTED] += 1
+                if guess[k] != label[k]:
+                    codes[here + k] = chunk[MATRIX_AT + k]
+            add_2(words, chunk[FINE_AT + k], chunk, SHARES + 2 * k)
+            add_2(words, chunk[BIN_AT + k], chunk, SHARES + 2 * k)
+            words[chunk[ENTROPY_AT + k]] += 1
+            words[chunk[RANK_AT + k]] += 1
+        if most >= 2.0**20:
+            for k in range(n):
+                if chunk[LEFT_OUT + k] == 0 and memory[VALUES + k] >= 2.0**20:
+                    add_large(classes, label[k] * COLUMNS, memory[VALUES + k])
+                    add_large(blocks, block, memory[VALUES + k])
+        if most >= least and worst > 0:
+            for k in range(n):
+                if chunk[LEFT_OUT + k] == 0 and memory[VALUES + k] >= least:
+                    _keep(floats, numbers, worst, memory[VALUES + k],
+                          memory[CONFIDENCE_IN + start + k], state[told.FIRST] + here + k,
+                          label[k], guess[k])  # fmt: skip
+                    least = floats[LOSS_OF * worst + worst - 1]
+        start += n
+    state[told.DUE] = due
+    return 0
+
+
+@kernel
+def tally_columns(columns: Any, work: Any, taker: Any) -> None:
+    """Hand on rows of which all is known: the columns of `RowStatistics`, the loss in float64."""
+    loss, prediction, confidence, doubt, rank, brier, entropy = columns
+    memory, whole = pointer(work, _F64), pointer(work, _I64)
+    row, first = 0, first_of_chunk(taker, 0)
+    while row < loss.size:
+        at = row - first
+        memory[at], whole[RUN + at], memory[2 * RUN + at] = (
+            loss[row], prediction[row], confidence[row],
+        )  # fmt: skip
+        memory[3 * RUN + at], whole[4 * RUN + at] = doubt[row], rank[row]
+        memory[5 * RUN + at], memory[6 * RUN + at] = brier[row], entropy[row]
+        row += 1
+        first = hand_on(taker, first, row, loss.size)
 
 
 @kernel
 def first_outside(labels: Any, classes: Any, ignore: Any) -> Any:
     """The first label that names no class and is not `ignore`; −1 where all are right."""
-    for i in range(labels.size):
-        if not 0 <= labels[i] < classes and labels[i] != ignore:
-            return i
+    y, left_out = pointer(np.int64(labels.ctypes.data), _I64), fill(ignore, _I64)
+    many, one, wrong = fill(classes, _I64), fill(1.0, _F64), fill(0.0, _F64)
+    for n in range(0, labels.size, lane_count(_I64)):
+        label = load_up_to(y, n, labels.size - n, ignore, _I64)
+        wrong = where(differ(label, left_out) & at_least(label, many), one, wrong)
+    if total_of(wrong) > 0.0:
+        for n in range(labels.size):
+            if not 0 <= labels[n] < classes and labels[n] != ignore:
+                return n
     return -1

@@ -6,12 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels import exact_sum
-from lastlayer.kernels.jit import inner, widest_vectors
-from lastlayer.kernels.simd import bits
+from lastlayer.kernels.chunks import CHUNK
+from lastlayer.kernels.exact_sum import HALF
+from lastlayer.kernels.jit import inner
+from lastlayer.kernels.lanes import largest_of
+from lastlayer.kernels.memory import lane_count, load, load_up_to, store
+from lastlayer.kernels.simd import (
+    at_least,
+    bits,
+    const,
+    equal,
+    fill,
+    from_bits,
+    less,
+    maximum,
+    where,
+)
 from lastlayer.kernels.tally_words import (
     BINS,
+    BRIER,
     CORRECT,
+    COUNT,
+    ENTROPY,
     ENTROPY_BINS,
     ENTROPY_CELLS,
     FINE,
@@ -21,65 +37,167 @@ from lastlayer.kernels.tally_words import (
     LOWEST,
     PAIR,
     RANK_CELLS,
+    RANK_SUM,
     RANKS,
     SIDE,
     TALLIED,
     UNIT,
 )
-
-# where the quarters begin within a power, as the lower bits of a float
-_QUARTER, _HALF, _THREE = (
-    int(np.float64(2.0 ** (n / 4)).view(np.int64)) & ((1 << 52) - 1) for n in (1, 2, 3)
+from lastlayer.kernels.whole import (
+    as_floats,
+    down,
+    larger,
+    only,
+    plus,
+    product,
+    single_bits,
+    smaller,
+    store_by_turns,
+    sum_of,
+    truncated,
+    up,
+    whole,
 )
 
+# where the quarters begin within a power, as the lower bits of a float
+_QUARTER, _MIDDLE, _THREE = (
+    int(np.float64(2.0 ** (n / 4)).view(np.int64)) & ((1 << 52) - 1) for n in (1, 2, 3)
+)
+_MANTISSA, _LEADING, _LOWER = (1 << 52) - 1, 1 << 52, (1 << HALF) - 1
+_MAGIC = 6755399441055744.0  # 1.5 · 2^52: added to a number and taken away, rounds it
 
-@inner
-def _loss_cell(value: Any) -> Any:
-    """Four for each power of 2."""
-    n = bits(value)
-    part = n & ((1 << 52) - 1)
-    quarter = np.int64(part >= _QUARTER) + np.int64(part >= _HALF) + np.int64(part >= _THREE)
-    return ((n >> 52) << 2) + quarter
-
-
-@inner
-def add_large(words: Any, value: Any) -> None:
-    """Add a loss of 2^20 or more to digits."""
-    if value >= 2.0**60:
-        words[4] += 1
-        return
-    top = np.int64(value * 2.0**-20)
-    d1, d2, d3 = _digits(value - top * 2.0**20)
-    words[0] += top
-    words[1] += d1
-    words[2] += d2
-    words[3] += d3
+# Working memory, in runs of a number a row. There lie the columns of `RowStatistics` for a chunk,
+# the loss in float64 or float32, with room for a vector that begins at the last row:
+RUN = CHUNK + 8
+(LOSS_IN, PREDICTION_IN, CONFIDENCE_IN, DOUBT_IN, RANK_IN, BRIER_IN,
+ ENTROPY_IN) = (RUN * n for n in range(7))  # fmt: skip
+COLUMNS_IN = 7
+# and what is worked out: losses in float64, places, and what is added there, of SPLIT and SHARES
+# two numbers a row, of DIGITS four
+(VALUES, LEFT_OUT, RIGHT, POWER, CELL, FINE_AT, BIN_AT, ENTROPY_AT, RANK_AT, MATRIX_AT, SPLIT, _,
+ SHARES, _, DIGITS, _, _, _, DUE_AT, SCRATCH) = (RUN * n for n in range(7, 27))  # fmt: skip
 
 
 @inner
-def _digits(value: Any) -> Any:
-    """A value below 2^20 in units of 2^−16, 2^−48 and 2^−80."""
-    value = value * 2.0**16
-    high = np.int64(value)
-    value = (value - high) * 2.0**32
-    middle = np.int64(value)
-    return high, middle, np.int64((value - middle) * 2.0**32)
+def _split(v: Any) -> Any:
+    """Values from 0 to 2^20 in units of 2^−16, 2^−48 and 2^−80."""
+    v = v * const(2.0**16, v)
+    high = truncated(v)
+    v = (v - as_floats(high)) * const(2.0**32, v)
+    middle = truncated(v)
+    return high, middle, truncated((v - as_floats(middle)) * const(2.0**32, v))
 
 
 @inner
-def _fine_cell(confidence: Any, doubt: Any) -> Any:
-    """Which cell of the fine scale, in order of confidence."""
-    low = confidence <= doubt
-    part = np.float32(confidence if low else doubt)
-    cell: Any = np.int64(bits(part) >> (23 - FINE_BITS)) - LOWEST
-    cell = cell if cell > 0 else 0
-    return cell if low else 2 * SIDE - 1 - cell
+def _place_losses(chunk: Any, k: Any, v: Any) -> Any:
+    """Where and what losses are added to: `exact_sum.parts` of numbers that are not negative."""
+    n = bits(v)
+    power, part, one = down(n, const(52, n)), n & const(_MANTISSA, n), const(1, n)
+    number = where(equal(power, n - n), part, part | const(_LEADING, n))
+    low, high = number & const(_LOWER, n), down(number, const(HALF, n))
+    infinite = equal(power, const(2047, n))
+    low, high = where(infinite, one, low), only(infinite, high)
+    store(chunk, POWER + k, plus(const(LOSS, n), up(larger(power, one), one)))
+    store_by_turns(chunk, SPLIT + 2 * k, (low, high))
+    cell = plus(up(power, const(2, n)), const(LOSS_CELLS, n))
+    cell = where(at_least(part, const(_QUARTER, n)), plus(cell, one), cell)
+    cell = where(at_least(part, const(_MIDDLE, n)), plus(cell, one), cell)
+    cell = where(at_least(part, const(_THREE, n)), plus(cell, one), cell)
+    store(chunk, CELL + k, cell)
 
 
 @inner
-def _bin(confidence: Any, edges: Any) -> Any:
+def _place_confidences(chunk: Any, k: Any, p: Any, doubt: Any, right: Any, count: Any) -> Any:
+    """Where confidences are counted; which of them may be on an edge of the bins."""
+    share = truncated(p * const(UNIT, p) + const(0.5, p))
+    one = const(1, share)
+    store_by_turns(chunk, SHARES + 2 * k, (one, share))
+    outcome = up(right, one)
+    low = at_least(doubt, p)
+    cell = down(single_bits(where(low, p, doubt)), const(23 - FINE_BITS, one))
+    cell = larger(cell - const(LOWEST, one), one - one)
+    cell = where(low, cell, const(2 * SIDE - 1, one) - cell)
+    fine = plus(product(cell, const(PAIR, one)), plus(outcome, const(FINE, one)))
+    store(chunk, FINE_AT + k, fine)
+    at = p * as_floats(count)
+    found = smaller(truncated(at), count - one)
+    store(chunk, BIN_AT + k, plus(product(found, const(PAIR, one)),
+                                  plus(outcome, const(BINS, one))))  # fmt: skip
+    off = at - ((at + const(_MAGIC, p)) - const(_MAGIC, p))
+    near = less(off * off, const(1e-12, p)) & less(p - p, p)
+    return near & less(p, const(1.0, p))
+
+
+@inner
+def work_out(chunk: Any, memory: Any, start: Any, n: Any, label: Any, ignore: Any, many: Any,
+             bins: Any, entropy_scale: Any, words: Any, block: Any, block_at: Any,
+             like: Any) -> Any:  # fmt: skip
+    """Where rows [start, start + n) of a chunk are to be added, and as what; sums of them, at once.
+
+    `chunk` and `memory` are the working memory as int64 and as float64, `label` the rows' labels
+    as bits of float64. Returns how many rows count, the largest loss, and whether a confidence may
+    be on an edge.
+    """
+    zero = fill(0.0, like)
+    none, most, edge = bits(zero), zero, bits(zero)
+    one, skip = const(1, none), const(ignore, none)
+    b1, b2, b3, e1, e2, e3, d1, d2, d3 = none, none, none, none, none, none, none, none, none
+    counted, correct, ranks = none, none, none
+    count, classes = const(bins, none), const(many, none)
+    for k in range(0, n, lane_count(like)):
+        at = start + k
+        y = bits(load_up_to(label, k, n - k, from_bits(ignore), like))
+        guess = whole(memory, PREDICTION_IN + at, like)
+        left_out = equal(y, skip) | equal(guess, none - one)
+        right = only(left_out, where(equal(y, guess), one, none))
+        store(chunk, LEFT_OUT + k, where(left_out, one, none))
+        store(chunk, RIGHT + k, right)
+        store(chunk, MATRIX_AT + k, plus(product(y, classes), guess))
+        counted, correct = plus(counted, only(left_out, one)), plus(correct, right)
+
+        v = maximum(where(left_out, zero, load(memory, VALUES + k, like)), zero)  # 0, and not −0
+        _place_losses(chunk, k, v)
+        most = maximum(v, most)
+        high, middle, low = _split(where(less(v, const(2.0**20, v)), v, zero))
+        store_by_turns(chunk, DIGITS + 4 * k, (none, high, middle, low))
+        d1, d2, d3 = plus(d1, high), plus(d2, middle), plus(d3, low)
+
+        p = where(left_out, zero, load(memory, CONFIDENCE_IN + at, like))
+        near = _place_confidences(chunk, k, p, load(memory, DOUBT_IN + at, like), right, count)
+        edge = where(near, one, edge)
+
+        v = maximum(where(left_out, zero, load(memory, BRIER_IN + at, like)), zero)
+        high, middle, low = _split(v)
+        b1, b2, b3 = plus(b1, high), plus(b2, middle), plus(b3, low)
+        v = maximum(where(left_out, zero, load(memory, ENTROPY_IN + at, like)), zero)
+        high, middle, low = _split(v)
+        e1, e2, e3 = plus(e1, high), plus(e2, middle), plus(e3, low)
+        cell = smaller(truncated(v * fill(entropy_scale, like)), const(ENTROPY_BINS - 1, none))
+        store(chunk, ENTROPY_AT + k, plus(cell, const(ENTROPY_CELLS, none)))
+        rank = only(left_out, whole(memory, RANK_IN + at, like))
+        ranks = plus(ranks, rank)
+        store(chunk, RANK_AT + k, plus(smaller(rank, const(RANKS, none)),
+                                       const(RANK_CELLS, none)))  # fmt: skip
+    total = sum_of(counted)
+    words[COUNT] += total
+    words[RANK_SUM] += sum_of(ranks)
+    words[BRIER + 1] += sum_of(b1)
+    words[BRIER + 2] += sum_of(b2)
+    words[BRIER + 3] += sum_of(b3)
+    words[ENTROPY + 1] += sum_of(e1)
+    words[ENTROPY + 2] += sum_of(e2)
+    words[ENTROPY + 3] += sum_of(e3)
+    block[block_at + 1] += sum_of(d1)
+    block[block_at + 2] += sum_of(d2)
+    block[block_at + 3] += sum_of(d3)
+    block[block_at + TALLIED] += total
+    block[block_at + CORRECT] += sum_of(correct)
+    return total, largest_of(most), sum_of(edge) > 0
+
+
+@inner
+def bin_of(confidence: Any, edges: Any, count: Any) -> Any:
     """Which bin (lo, hi] of equal width; 0 is in the first."""
-    count = edges.size - 1
     found = np.int64(confidence * count)
     found = found if found < count else count - 1
     # the product may have been rounded across an edge, and is on it where the edge is meant
@@ -87,107 +205,18 @@ def _bin(confidence: Any, edges: Any) -> Any:
     return found + np.int64(confidence > edges[found + 1])
 
 
-# What is worked out: places among the words, and what is added there.
-CHUNK = 256
-(COUNTS, RIGHT, POWER, LOW, HIGH, CELL, D1, D2, D3, SHARE, FINE_AT, BIN_AT, ENTROPY_AT, RANK_AT,
- SCRATCH) = (CHUNK * n for n in range(15))  # fmt: skip
-
-
 @inner
-def count_rows(chunk: Any, prediction: Any, labels: Any, ignore: Any) -> None:
-    """Which rows count, and which of them are right."""
-    widest_vectors()
-    for k in range(labels.size):
-        counts = np.int64(labels[k] != ignore) & np.int64(prediction[k] >= 0)
-        chunk[COUNTS + k] = counts
-        chunk[RIGHT + k] = counts & np.int64(prediction[k] == labels[k])
-
-
-@inner
-def split_losses(chunk: Any, loss: Any) -> Any:
-    """Where and what losses add to; whether one is 2^20 or more."""
-    widest_vectors()
-    large: Any = 0
-    for k in range(loss.size):
-        # and not −0.0
-        value = loss[k] if (chunk[COUNTS + k] != 0) & (loss[k] > 0.0) else 0.0
-        at, low, high = exact_sum.parts(value)
-        chunk[POWER + k] = LOSS + at
-        chunk[LOW + k] = low
-        chunk[HIGH + k] = high
-        chunk[CELL + k] = LOSS_CELLS + _loss_cell(value)
-        large |= np.int64(value >= 2.0**20)
-        value = value if value < 2.0**20 else 0.0
-        d1, d2, d3 = _digits(value)
-        chunk[D1 + k] = d1
-        chunk[D2 + k] = d2
-        chunk[D3 + k] = d3
-    return large
-
-
-@inner
-def place_confidences(chunk: Any, confidence: Any, doubt: Any, edges: Any) -> None:
-    """Where confidences are counted, and as what they are added."""
-    widest_vectors()
-    for k in range(confidence.size):
-        p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
-        chunk[SHARE + k] = np.int64(p * UNIT + 0.5)
-        chunk[FINE_AT + k] = FINE + _fine_cell(p, doubt[k]) * PAIR + 2 * chunk[RIGHT + k]
-    near: Any = 0
-    count = edges.size - 1
-    for k in range(confidence.size):
-        p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
-        at = p * count
-        found = np.int64(at)
-        off = at - np.rint(at)
-        near |= np.int64((off < 1e-6) & (off > -1e-6) & (p > 0.0) & (p < 1.0))
-        found = found if found < count else count - 1
-        chunk[BIN_AT + k] = BINS + found * PAIR + 2 * chunk[RIGHT + k]
-    if near:  # an edge is looked up, which takes five times as long
-        for k in range(confidence.size):
-            p = confidence[k] if chunk[COUNTS + k] != 0 else 0.0
-            chunk[BIN_AT + k] = BINS + _bin(p, edges) * PAIR + 2 * chunk[RIGHT + k]
-
-
-@inner
-def place_rest(chunk: Any, entropy: Any, rank: Any, entropy_scale: Any) -> None:
-    """Where entropies and ranks are counted."""
-    widest_vectors()
-    for k in range(rank.size):
-        value = entropy[k] if (chunk[COUNTS + k] != 0) & (entropy[k] > 0.0) else 0.0
-        cell = np.int64(value * entropy_scale)
-        chunk[ENTROPY_AT + k] = ENTROPY_CELLS + (cell if cell < ENTROPY_BINS else ENTROPY_BINS - 1)
-        chunk[RANK_AT + k] = RANK_CELLS + (rank[k] if rank[k] < RANKS else RANKS)
-
-
-@inner
-def add_means(words: Any, at: Any, values: Any, chunk: Any) -> None:
-    """Add the values of the rows that count."""
-    widest_vectors()
-    high, middle, low = 0, 0, 0
-    for k in range(values.size):
-        value = values[k] if (chunk[COUNTS + k] != 0) & (values[k] > 0.0) else 0.0
-        d1, d2, d3 = _digits(value)
-        high, middle, low = high + d1, middle + d2, low + d3
+def add_large(words: Any, at: Any, value: Any) -> None:
+    """Add a loss of 2^20 or more to the digits at words[at]."""
+    if value >= 2.0**60:
+        words[at + 4] += 1
+        return
+    top = np.int64(value * 2.0**-20)
+    value = (value - top * 2.0**20) * 2.0**16
+    high = np.int64(value)
+    value = (value - high) * 2.0**32
+    middle = np.int64(value)
+    words[at] += top
     words[at + 1] += high
     words[at + 2] += middle
-    words[at + 3] += low
-
-
-@inner
-def add_block(block: Any, chunk: Any, n: Any) -> Any:
-    """Add the losses of a chunk to its block; how many rows count."""
-    widest_vectors()
-    d1, d2, d3, counted, right = 0, 0, 0, 0, 0
-    for k in range(n):
-        d1 += chunk[D1 + k]
-        d2 += chunk[D2 + k]
-        d3 += chunk[D3 + k]
-        counted += chunk[COUNTS + k]
-        right += chunk[RIGHT + k]
-    block[1] += d1
-    block[2] += d2
-    block[3] += d3
-    block[TALLIED] += counted
-    block[CORRECT] += right
-    return counted
+    words[at + 3] += np.int64((value - middle) * 2.0**32)

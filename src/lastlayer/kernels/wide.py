@@ -28,6 +28,7 @@ from lastlayer.kernels.row import (
     describe,
     finish_coefficients,
     finish_index,
+    finish_labels,
     finish_normaliser,
     give,
 )
@@ -112,12 +113,14 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                     d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
             pick(d, rate, cap, like)
         if mix is None:
-            finish_index(d, numbers, rate_64, g)
+            finish_index(d, numbers, g, tile, like)
         else:
-            finish_coefficients(d, numbers, rate_64, mix, indices != 0, g)
+            finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
         give(d, losses, row, tile)
 
         if g is not None:
+            if indices != 0:
+                finish_labels(d, rate_64, tile)
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
@@ -152,7 +155,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         sums = (d, None, 1.0, None, None, None, like)
         visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING,
               0, None, None, NOTHING, 0, memory, result)  # fmt: skip
-        finish_normaliser(d)
+        finish_normaliser(d, tile, like)
         if y is None:
             give(d, pointer(lse, like), row, tile)
         else:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.layout import walkable
 from lastlayer.kernels.tally_words import ENTROPY_BINS
 from lastlayer.kernels.threads import get_num_threads, num_threads, spread
 from lastlayer.scoring import calibration
 from lastlayer.scoring.confusions import Confusions
-from lastlayer.scoring.rows import Block, Fault, ignored, statistics
+from lastlayer.scoring.rows import Block, Fault, ignored, labels_of, problem_of, statistics
 from lastlayer.scoring.settings import Settings
 from lastlayer.scoring.tallies import Tallies, Tally
 
-SLICE = 1 << 15  # rows taken together, so that what is known of each stays in the cache
+SLICE = 1 << 15  # rows whose statistics are taken together, and stay in the cache
+HANDED_ON = 1 << 17  # where no more is kept than a chunk of them: rows whose labels are
 COPIED = 1 << 24  # bytes of a slice where the rows are copied or have others made of them
 UNIT = 64  # rows that kernels like to take together
 
@@ -30,7 +33,9 @@ def add_rows(
     first, place = tallies.make_room(len(block))
     faults: list[Fault] = []
     step = SLICE
-    if settings.probabilities or block.targets is not None:
+    if confusions is None and _handed_on(block, settings):
+        step = HANDED_ON
+    elif settings.probabilities or block.targets is not None:
         step = min(SLICE, max(1, COPIED // max(1, block.logits[:1].nbytes)))
 
     def slice_of(start: int, end: int, one: Tally) -> None:
@@ -74,13 +79,23 @@ def _tally(
     part: Block, settings: Settings, one: Tally, where: tuple[int, int, int], codes: np.ndarray
 ) -> int:
     """The first row that gave NaN, or −1. `where` is its first row, that one's place, the level."""
-    from lastlayer.kernels.tally import tally_rows
+    from lastlayer.kernels.launch_tally import tally
 
-    columns, labels = statistics(part, settings)
+    labels = labels_of(part, settings)
+    rows: Any
+    if one.recent.size and _handed_on(part, settings):
+        rows = problem_of(part, labels, settings)
+    else:
+        rows = statistics(part, labels, settings)
     most = math.log(part.logits.shape[1])
     scale = ENTROPY_BINS / most if most else 0.0
-    found: int = tally_rows(
-        columns, labels, ignored(part, settings), *where, calibration.edges(settings.bins), scale,
-        one.words, one.blocks, one.classes, one.matrix, codes, one.floats, one.numbers,
+    one.expect(len(part))
+    return tally(
+        rows, labels, ignored(part, settings), where, calibration.edges(settings.bins), scale,
+        one, codes,
     )  # fmt: skip
-    return found
+
+
+def _handed_on(block: Block, settings: Settings) -> bool:
+    """Whether rows can go to a tally without columns of what is known of all of them."""
+    return not settings.probabilities and block.targets is None and walkable(block.logits)

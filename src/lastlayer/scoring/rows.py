@@ -71,20 +71,19 @@ def _flat(x: Array, labels: Array, whole: bool) -> Any:
         yield Block(rows, None, labels.reshape(rows.shape))
 
 
-def statistics(block: Block, settings: Settings) -> tuple[tuple[Array, ...], Indices]:
-    """The columns of `RowStatistics`, and the labels: those of distributions are their modes."""
+def statistics(block: Block, labels: Indices, settings: Settings) -> tuple[Array, ...]:
+    """The columns of `RowStatistics`, the loss in float64; `labels` are those of `labels_of`."""
     from lastlayer.kernels.statistics import row_statistics
 
-    labels = labels_of(block, settings)
     if settings.probabilities:
         columns = _of_probabilities(block, labels, settings)
         if settings.temperature == 1.0:
-            return columns, labels
+            return columns
         block = logarithms(block)
     found = row_statistics(problem_of(block, labels, settings))
     loss = found.loss.astype(np.float64)
     return (loss, found.prediction, found.confidence, found.doubt, found.rank, found.brier,
-            found.entropy), labels  # fmt: skip
+            found.entropy)  # fmt: skip
 
 
 def problem_of(block: Block, labels: Indices, settings: Settings) -> Problem:

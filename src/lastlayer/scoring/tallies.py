@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lastlayer.contract import Array
+from lastlayer.contract import Array, Indices
 from lastlayer.kernels import tally_words as tally
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval
 NO_ROW = np.iinfo(np.int64).max
+_MOST = np.iinfo(np.uint32).max
 
 
 class Tally:
@@ -23,8 +24,8 @@ class Tally:
         Loss and count of each block of consecutive rows.
     classes : ndarray of int64, shape (C, COLUMNS)
         Loss and counts of each class; the counts only where there is no matrix.
-    matrix : ndarray of int64, shape (C, C) or (0, 0)
-        [label, prediction].
+    recent : ndarray of uint32, shape (C, C) or (0, 0)
+        [label, prediction]: what kernels count in, in half the memory of `matrix`.
     floats, numbers : ndarray, shapes (2, worst) and (3, worst)
         The worst examples, worst first; a loss of −1 where there are fewer.
     """
@@ -34,16 +35,36 @@ class Tally:
         self.words = np.zeros(tally.size(bins), np.int64)
         self.blocks = np.zeros((BLOCKS, tally.COLUMNS), np.int64)
         self.classes = np.zeros((classes, tally.COLUMNS), np.int64)
-        self.matrix = np.zeros((dense, dense), np.int64)
+        self.recent = np.zeros((dense, dense), np.uint32)
+        self._rows = 0  # that may be in `recent`
+        self._matrix: Indices | None = None
         self.floats = np.full((2, worst), -1.0)
         self.numbers = np.full((3, worst), NO_ROW)
+
+    def expect(self, rows: int) -> None:
+        """Make room for so many more rows, less than 2³², before they are added."""
+        if self._rows + rows > _MOST:
+            _ = self.matrix
+        self._rows += rows
+
+    @property
+    def matrix(self) -> Indices:
+        """[label, prediction] of all rows, with nothing left in `recent`. (C, C) or (0, 0)"""
+        if self._matrix is None:
+            self._matrix = np.zeros(self.recent.shape, np.int64)
+        if self._rows:
+            self._matrix += self.recent
+            self.recent[...] = 0
+            self._rows = 0
+        return self._matrix
 
     def absorb(self, other: Tally) -> None:
         """Add another one, whose blocks and rows are numbered as here."""
         self.words += other.words
         self.blocks += other.blocks
         self.classes += other.classes
-        self.matrix += other.matrix
+        total = self.matrix
+        total += other.matrix
         floats = np.concatenate([self.floats, other.floats], axis=1)
         numbers = np.concatenate([self.numbers, other.numbers], axis=1)
         order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))
@@ -63,9 +84,10 @@ class Tally:
 
     def copy(self) -> Tally:
         """Another one with the same numbers."""
+        _ = self.matrix  # and nothing is left in `recent`
         new = object.__new__(Tally)
-        for name, array in vars(self).items():
-            setattr(new, name, array.copy())
+        for name, value in vars(self).items():
+            setattr(new, name, value.copy() if isinstance(value, np.ndarray) else value)
         return new
 
 
@@ -85,15 +107,17 @@ class Tallies:
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
         self._shape = classes, bins, worst
-        self._free = [Tally(*self._shape)]
+        self._free: list[Tally] = []
         self.rows = self.place = self.level = 0
         self.joins = [(0, 0)]
 
     @property
     def most(self) -> int:
         """How many threads may have one: 64 MB of them, or a single one."""
-        size: int = sum(array.nbytes for array in vars(self._free[0]).values())
-        return max(1, (64 << 20) // size)
+        classes, bins, _ = self._shape
+        size = tally.size(bins) + (BLOCKS + classes) * tally.COLUMNS
+        size += classes**2 // 2 if classes <= DENSE else 0
+        return max(1, (64 << 20) // (8 * size))
 
     def take(self) -> Tally:
         """A tally that no other thread uses until it is given back."""
@@ -108,7 +132,7 @@ class Tallies:
 
     def whole(self) -> Tally:
         """All of them as one."""
-        first, *others = self._free
+        first, *others = self._free or [Tally(*self._shape)]
         for other in others:
             first.absorb(other)
         self._free = [first]

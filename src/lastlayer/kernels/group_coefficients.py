@@ -1,0 +1,75 @@
+"""The coefficients of a group's rows where there is one for every class; see `coefficients`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from lastlayer.kernels.coefficients import faults
+from lastlayer.kernels.group import load_group
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import total_of
+from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.row import AT_TOP, BEHIND, BELOW, FAULTS, TIES, TOP, M
+from lastlayer.kernels.simd import equal, fill, fma, where
+
+
+@inner
+def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mix: Any,
+                      count: Any, tile: Any, a: Any, like: Any) -> None:  # fmt: skip
+    """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
+    if t is None and weights is None:
+        return
+    lanes, found = lane_count(like), fill(0.0, like)
+    if t is not None:
+        load_group(targets, start, t, count, tile, a, like)
+    for j in range(count):
+        part = fill(mix[1], like)
+        if t is not None:
+            given = load(a, j * lanes, like)
+            found = found + faults(given, like)
+            part = fma(given, fill(mix[0], like), part)
+        if weights is not None:
+            part = part * fill(weights[j], like)
+        store(a, j * lanes, part)
+    if t is not None:
+        d[FAULTS] += np.float64(total_of(found))
+
+
+@inner
+def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mix: Any, count: Any,
+                     cap: Any, like: Any) -> None:  # fmt: skip
+    """Σ a_j (top − z_j), Σ a_j below the maximum and at it, of each lane; 0 · ∞ is 0."""
+    lanes, zero = lane_count(like), fill(0.0, like)
+    m, top = load(d, M, like), load(d, TOP, like)
+    behind, below, above = zero, zero, zero
+    if t is None and weights is None:  # the same for every class
+        share, ties = fill(mix[1], like), load(d, TIES, like)
+        for j in range(count):
+            v = load(x, j * lanes, like)
+            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
+        behind, above = behind * share, ties * share
+        below = (fill(count, like) - ties) * share
+    else:
+        for j in range(count):
+            v, c = load(x, j * lanes, like), load(a, j * lanes, like)
+            at_m = equal(v, m)
+            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
+            behind = where(equal(c, zero), behind, fma(c, distance, behind))
+            below, above = where(at_m, below, below + c), where(at_m, above + c, above)
+    store(d, BEHIND, behind)
+    store(d, BELOW, below)
+    store(d, AT_TOP, above)
+
+
+@by_dtype
+def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+        return load(x, at, like) - top
+
+    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
+        return load(gaps, at, like)
+
+    return plain if isinstance(cap, types.NoneType) else kept
