@@ -533,6 +533,23 @@ def test_one_row_group_of_many_times_the_memory_is_scored(tmp_path):
     assert count == rows
 
 
+@needs_limits
+def test_columns_of_one_row_group_of_many_times_the_memory_are_scored(tmp_path):
+    rows, classes = 400_000, 64
+    values = np.random.default_rng(0).normal(size=rows).astype(np.float32)
+
+    def columns(count):
+        logits = {f"logit_{k}": np.roll(values, k)[:count] for k in range(classes)}
+        return pa.table({**logits, "label": np.zeros(count, np.int16)})
+
+    plain = {"use_dictionary": False, "compression": "none", "data_page_size": 1 << 16}
+    pq.write_table(columns(rows), tmp_path / "x.parquet", rows, **plain)
+    pq.write_table(columns(60_000), tmp_path / "small.parquet", **plain)
+    size = rows * classes * 4
+    count, _ = scored_within(size // 4, tmp_path / "small.parquet", "", tmp_path / "x.parquet")
+    assert count == rows
+
+
 def test_a_footer_with_another_number_of_rows_is_refused(tmp_path):
     path = tmp_path / "x.parquet"
     write(tmp_path / "columns.parquet")

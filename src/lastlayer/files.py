@@ -26,36 +26,30 @@ def write_whole(path: Path, content: bytes) -> None:
     OSError
         The folder cannot be written to, or is full; nothing of the new file is left behind.
     """
-    partial = _partial(path)
-    try:
-        _write(partial, path, content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_together({path: content})
 
 
-def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write files that belong together: all of them, or where one cannot be written, none.
 
     Parameters
     ----------
-    folder : Path
-        Where the files are to be.
-    contents : mapping of str to bytes
-        What is to be in them, by name. The old files stay until every new one is whole. Then the
-        old one of the last name is the first to go, and the new one the last to come: where it is,
-        the others are of the same writing, also after a process that was killed in between.
+    contents : mapping of Path to bytes
+        What is to be in them. The old files stay until every new one is whole. Then the old one of
+        the last path is the first to go, and the new one the last to come: where it is, the others
+        are of the same writing, also after a process that was killed in between.
 
     Raises
     ------
     OSError
-        The folder cannot be written to, or is full; nothing of the new files is left behind.
+        A folder cannot be written to, or is full; nothing of the new files is left behind.
     """
-    partials = {folder / name: _partial(folder / name) for name in contents}
+    partials = {path: _partial(path) for path in contents}
     try:
         for (path, partial), content in zip(partials.items(), contents.values(), strict=True):
             _write(partial, path, content)
-        path.unlink(missing_ok=True)
+        if len(partials) > 1:
+            path.unlink(missing_ok=True)
         for path, partial in partials.items():
             partial.replace(path)
     finally:

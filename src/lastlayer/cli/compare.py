@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lastlayer.cli.data import data_options, load_data
-from lastlayer.cli.options import FiniteRange, Folder
+from lastlayer.cli.options import (
+    FiniteRange,
+    epochs_option,
+    lang_option,
+    out_option,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,21 +39,9 @@ MOST_EPOCHS = 20_000  # a page and a file that can still be opened
 def _shared(command: Any) -> Any:
     """The options of both."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress, the table alone."),
-        click.option(
-            "--lang",
-            type=click.Choice(["en", "zh"]),
-            default="en",
-            show_default=True,
-            help="Language of the page and the pictures.",
-        ),
-        click.option(
-            "--out",
-            type=Folder(),
-            default="lastlayer-compare",
-            show_default=True,
-            help="Folder to write to; made if need be.",
-        ),
+        quiet_option(),
+        lang_option("Language of the page and the pictures."),
+        out_option("lastlayer-compare"),
     ):
         command = option(command)
     return command
@@ -95,13 +90,7 @@ def command(context: click.Context) -> None:
     show_default=True,
     help="How far a step goes down the gradient.",
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(1, MOST_EPOCHS),
-    default=300,
-    show_default=True,
-    help="Steps.",
-)
+@epochs_option(300, "Steps.", MOST_EPOCHS)
 @_shared
 def neuron(
     weight: float, bias: float, rate: float, epochs: int, out: Path, lang: Any, quiet: bool
@@ -146,23 +135,11 @@ def neuron(
     show_default=True,
     help="How far a step goes down the gradient.",
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(1, MOST_EPOCHS),
-    default=20,
-    show_default=True,
-    help="Passes over the training images.",
-)
+@epochs_option(20, "Passes over the training images.", MOST_EPOCHS)
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Images a step."
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of what is held out, the first weights and the order of the images.",
-)
+@seed_option("Of what is held out, the first weights and the order of the images.")
 @_shared
 def network(
     model: str,
@@ -274,7 +251,8 @@ def _finish(
     from lastlayer.learning.compare.results import contents
 
     font = chinese_font() if lang == "zh" else None
-    write_together(out, contents(tell, lang, font, curves, settings))
+    made = contents(tell, lang, font, curves, settings)
+    write_together({out / name: content for name, content in made.items()})
     story = tell(lang)
     view = Table(title=story.title)
     view.add_column(story.summary.heads[0])

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastlayer.cli.options import FiniteRange, Folder
+from lastlayer.cli.options import (
+    FiniteRange,
+    epochs_option,
+    out_option,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,20 +43,8 @@ FILES = {
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=Folder(),
-    default="lastlayer-demo",
-    show_default=True,
-    help="Folder to write to; made if need be.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    help="The most passes over the training digits.",
-)
+@out_option("lastlayer-demo")
+@epochs_option(300, "The most passes over the training digits.")
 @click.option(
     "--learning-rate",
     type=FiniteRange(min=0, max=100, min_open=True),
@@ -58,14 +52,8 @@ FILES = {
     show_default=True,
     help="How far a step goes down the gradient.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Which digits are held out, and the order of the others.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress, the table alone.")
+@seed_option("Which digits are held out, and the order of the others.")
+@quiet_option()
 def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool) -> None:
     """Train a last layer on real handwritten digits, in seconds.
 
@@ -135,7 +123,7 @@ def command(out: Path, epochs: int, learning_rate: float, seed: int, quiet: bool
     contents["metrics.json"] = results.metrics_json(
         training, seed=seed, before=before, after=after, seconds=clock.seconds
     )
-    write_together(out, contents)
+    write_together({out / name: content for name, content in contents.items()})
 
     console.print(table(before, after))
     if not quiet:

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from rich.console import Console
 
-from lastlayer.cli.options import NewFile
+from lastlayer.cli.options import NewFile, lang_option
 from lastlayer.files import write_whole
 from lastlayer.learning import playground
 from lastlayer.learning.explain import Explanation, explain
@@ -55,13 +55,7 @@ STYLES = {
 @click.option(
     "--learning-rate", type=float, default=1.0, show_default=True, help="Length of the last step."
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["en", "zh"]),
-    default="en",
-    show_default=True,
-    help="Language.",
-)
+@lang_option("Language.")
 @click.option(
     "--html",
     "page",

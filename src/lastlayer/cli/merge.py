@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastlayer.cli.options import NewFile
+from lastlayer.cli.options import NewFile, quiet_option
 from lastlayer.files import FileFormatError, write_whole
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ LARGEST = 1 << 29  # bytes of a file that is read
 @click.command("merge")
 @click.argument("scores", nargs=-1, required=True, metavar="SCORE.json...")
 @click.option("--json", "json_file", type=NewFile(), help="Write the sum, to read or to merge.")
-@click.option("-q", "--quiet", is_flag=True, help="No word of what was written.")
+@quiet_option("No word of what was written.")
 def command(scores: tuple[str, ...], json_file: Path | None, quiet: bool) -> None:
     """Add up the scores of parts, as if all had been scored at once.
 

@@ -1,9 +1,10 @@
-"""Kinds of options that click does not have."""
+"""Options that several verbs have, declared once; and kinds of them that click does not have."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,49 @@ class Ranks(click.ParamType):  # type: ignore[type-arg]
             return tuple(int(word) for word in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not whole numbers between commas, as 1,5.", param, ctx)
+
+
+# --------------------------------------------------------------------------- of several verbs
+
+Decorator = Callable[[Any], Any]
+
+
+def quiet_option(what: str = "No progress, the table alone.") -> Decorator:
+    """-q, --quiet: `what` it leaves out."""
+    return click.option("-q", "--quiet", is_flag=True, help=what)
+
+
+def out_option(default: str) -> Decorator:
+    """--out: the folder that a verb writes to."""
+    return click.option(
+        "--out",
+        type=Folder(),
+        default=default,
+        show_default=True,
+        help="Folder to write to; made if need be.",
+    )
+
+
+def epochs_option(default: int, what: str, most: int | None = None) -> Decorator:
+    """--epochs: how many of `what`."""
+    return click.option(
+        "--epochs",
+        type=click.IntRange(1, most),
+        default=default,
+        show_default=True,
+        help=what,
+    )
+
+
+def seed_option(what: str) -> Decorator:
+    """--seed: of `what`."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=what
+    )
+
+
+def lang_option(what: str) -> Decorator:
+    """--lang: of `what`."""
+    return click.option(
+        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help=what
+    )

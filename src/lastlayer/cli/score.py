@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lastlayer.cli.frugal import claim_few_addresses
-from lastlayer.cli.options import NewFile, Ranks
+from lastlayer.cli.options import NewFile, Ranks, quiet_option
 from lastlayer.cli.progress import Watch, progress, progress_of_rows
-from lastlayer.files import FileFormatError, write_whole
+from lastlayer.files import FileFormatError, write_together
 from lastlayer.labels import LabelError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Score on a Dask cluster: the scheduler's address, or 'local' to start one here.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@quiet_option("No progress bar.")
 def command(
     paths: tuple[str, ...],
     labels: str | None,
@@ -85,7 +85,8 @@ def command(
     PREDICTIONS are logits, a row an example, of any number of rows: .npy, .npz, .csv, .csv.gz,
     .parquet or .safetensors; a folder or a quoted glob of them, taken as one in sorted order; or
     an address such as s3://... (with fsspec and what it needs). LABELS are class numbers, or
-    distributions, in a file of any of these kinds, or beside the predictions.
+    distributions, in a file of any of these kinds, or beside the predictions; in a folder, those
+    named labels* or targets* beside those named logits*, predictions* or prob*.
 
     \b
     Which path is what:
@@ -142,8 +143,10 @@ def command(
         place = clean(error.filename) + ": " if error.filename else ""
         raise click.ClickException(f"{place}{clean(error.strerror or error, 200)}") from None
     except ValueError as error:  # of a row, which it names; or of an option
-        raise FileFormatError(str(error)) from error
+        raise FileFormatError(str(error).replace("(allow_nan ", "(--allow-nan ")) from error
 
+    for one, score in zip(opened, scores, strict=True):
+        score.class_names = one.class_names
     shown = [clean(path) for path in predictions]
     written: dict[Path, bytes] = {}
     if len(scores) > 1:
@@ -154,8 +157,7 @@ def command(
         written[json_file] = scores[0].to_json().encode()
     if report_file:
         written[report_file] = page.encode()
-    for path, content in written.items():
-        write_whole(path, content)
+    write_together(written)
     console.print(screen)
     for path in written:
         log.print(f"Written: {clean(path)}", markup=False, highlight=False, soft_wrap=True)

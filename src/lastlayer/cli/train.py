@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lastlayer.cli.data import data_options, is_folder, load_data
-from lastlayer.cli.options import FiniteRange, Folder
+from lastlayer.cli.options import (
+    FiniteRange,
+    epochs_option,
+    out_option,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from lastlayer.learning.training import State
@@ -64,13 +70,7 @@ CHECKPOINT = "checkpoint.safetensors"
     type=click.IntRange(min=1),
     help="Images a step.  [default: 32; cnn 64, alexnet 128]",
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=200,
-    show_default=True,
-    help="The most passes over the images to train on.",
-)
+@epochs_option(200, "The most passes over the images to train on.")
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
@@ -89,22 +89,10 @@ CHECKPOINT = "checkpoint.safetensors"
     type=click.IntRange(min=2),
     help="Output nodes.  [default: the classes of the data; alexnet: 1000]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of what is held out, the first weights, the order of the images and dropout.",
-)
-@click.option(
-    "--out",
-    type=Folder(),
-    default="lastlayer-train",
-    show_default=True,
-    help="Folder to write to; made if need be.",
-)
+@seed_option("Of what is held out, the first weights, the order of the images and dropout.")
+@out_option("lastlayer-train")
 @click.option("--resume", is_flag=True, help="Go on with the training in --out that was stopped.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, the table alone.")
+@quiet_option()
 def command(
     data: str | None,
     images: Path | None,
@@ -225,5 +213,5 @@ def command(
     seconds = {"training": time.perf_counter() - start}
     with log.status("Measuring and drawing", spinner="line"):
         files, scores = trained.contents(learner, done, split, settings, seconds)
-    write_together(out, files)
+    write_together({out / name: content for name, content in files.items()})
     view.tell(Console(), out, scores, settings, quiet)

@@ -19,6 +19,7 @@ from lastlayer.scoring.confusions import MOST
 from lastlayer.scoring.packing import LARGEST, pack, unpack
 from lastlayer.scoring.tables import Histogram
 from lastlayer.scoring.tallies import BLOCKS, DENSE, Tallies
+from lastlayer.scoring.text import clean
 
 if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
@@ -58,6 +59,7 @@ def to_json(score: Score) -> str:
             name: getattr(classes, name).tolist()
             for name in ("count", "predicted", "correct", "loss", "precision", "recall", "f1")
         } if listed else None,
+        "class_names": list(score.class_names) or None,
         "confusions": [list(pair) for pair in confusion.pairs[:PAIRS]],
         "confusions_too_low_by": confusion.too_low_by,
         "worst": [asdict(example) for example in score.worst],
@@ -220,6 +222,14 @@ def _read(document: dict[str, Any]) -> Score:
         score._confusions.count(codes - 1, counts)
         score._confusions.too_low_by += pairs["too_low_by"]
     _check_counts(score)
+    names = document.get("class_names") or []
+    _expect(
+        isinstance(names, list)
+        and len(names) in (0, score.classes)
+        and all(isinstance(name, str) and name == clean(name) for name in names),
+        "names of classes that cannot be",
+    )
+    score.class_names = tuple(names)
     return score
 
 

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from lastlayer.scoring.adding import add_rows
+from lastlayer.scoring.class_names import agreed
 from lastlayer.scoring.confusions import Confusions
+from lastlayer.scoring.given import pairs_of
 from lastlayer.scoring.metrics import Metrics
 from lastlayer.scoring.rows import Block, blocks_of
 from lastlayer.scoring.settings import as_bytes, as_settings
@@ -78,6 +80,8 @@ class Score(Metrics):
         The largest losses, largest first; of equal ones the first row first.
     temperature_fit : TemperatureFit or None
         Put here by whoever fits one; written to JSON, and not carried over by ``+``.
+    class_names : tuple of str
+        Put here by whoever knows them, C strings to be shown in place of numbers; or empty.
 
     Examples
     --------
@@ -117,6 +121,7 @@ class Score(Metrics):
         self._sources: list[tuple[int, str | None]] = []  # where in the rows each one begins
         self._failed = ""
         self.temperature_fit: TemperatureFit | None = None
+        self.class_names: tuple[str, ...] = ()
 
     def _start(self, classes: int) -> None:
         if classes > MOST_CLASSES:
@@ -143,7 +148,6 @@ class Score(Metrics):
         Returns
         -------
         Score
-            This one.
 
         Raises
         ------
@@ -155,9 +159,7 @@ class Score(Metrics):
             score is of no further use.
         """
         if labels is None:
-            if hasattr(logits, "__array__"):
-                raise TypeError("labels are missing: an array of logits needs them")
-            for x, its_labels in logits:
+            for x, its_labels in pairs_of(logits):
                 self.update(x, its_labels, source=source)
             return self
         if self._failed:
@@ -187,8 +189,7 @@ class Score(Metrics):
     def _place(self, row: int) -> tuple[str | None, int]:
         """The source of a row, and its number there."""
         found = bisect.bisect_right(self._sources, row, key=lambda pair: pair[0]) - 1
-        start, source = self._sources[found]
-        return source, row - start
+        return self._sources[found][1], row - self._sources[found][0]
 
     def _row(self, row: int) -> str:
         source, number = self._place(row)
@@ -228,8 +229,7 @@ class Score(Metrics):
             one.floats.T.tolist(), one.numbers.T.tolist(), strict=True
         ):
             if loss >= 0:
-                source, number = self._place(row)
-                found.append(Example(row, label, prediction, loss, confidence, source, number))
+                found.append(Example(row, label, prediction, loss, confidence, *self._place(row)))
         return tuple(found)
 
     def __repr__(self) -> str:
@@ -242,9 +242,9 @@ class Score(Metrics):
 
     def to_json(self) -> str:
         """The numbers, settings, versions and the state that can be added to, as strict JSON."""
-        from lastlayer.scoring import json_format
+        from lastlayer.scoring.json_format import to_json
 
-        return json_format.to_json(self)
+        return to_json(self)
 
     @staticmethod
     def from_json(text: str | bytes) -> Score:
@@ -265,7 +265,7 @@ class Score(Metrics):
         Raises
         ------
         ValueError
-            Settings or class counts differ.
+            Settings, class counts or the names of classes differ.
         """
         if not isinstance(other, Score):
             return NotImplemented
@@ -274,11 +274,12 @@ class Score(Metrics):
             differing.insert(0, f"classes ({self._classes}, {other._classes})")
         if differing:
             raise ValueError(f"scores do not fit each other: {', '.join(differing)}")
+        names = agreed(self.class_names, other.class_names)
         failed = self._failed or other._failed
         if failed:
             raise ValueError(f"a score whose update has failed ({failed}) cannot be added")
         new = object.__new__(Score)
-        vars(new).update(vars(self), temperature_fit=None)
+        vars(new).update(vars(self), temperature_fit=None, class_names=names)
         if not self._classes:
             new._start(other._classes)
         else:

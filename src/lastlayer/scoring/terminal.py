@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lastlayer.scoring import view
+from lastlayer.scoring.class_names import called
 from lastlayer.scoring.text import clean, count, number, percent
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def _temperature(score: Score) -> RenderableType | None:
 
 
 def _classes(score: Score) -> RenderableType | None:
+    from rich.text import Text
+
     classes = view.worst_classes(score, CLASSES)
     if score.classes == 1 or not len(classes):
         return None
@@ -171,7 +174,7 @@ def _classes(score: Score) -> RenderableType | None:
     of = score.per_class
     for k in classes:
         it.add_row(
-            count(int(k)), count(int(of.count[k])), number(of.loss[k]),
+            Text(called(score, int(k))), count(int(of.count[k])), number(of.loss[k]),
             percent(of.precision[k], 1), percent(of.recall[k], 1),
         )  # fmt: skip
     return it
@@ -186,7 +189,7 @@ def _examples(score: Score) -> RenderableType | None:
     examples = score.worst[:EXAMPLES]
     for place, example in zip(view.places(examples, LONGEST_SOURCE), examples, strict=True):
         it.add_row(
-            Text(place), count(example.label), count(example.prediction),
+            Text(place), *(Text(called(score, k)) for k in (example.label, example.prediction)),
             percent(example.confidence, 1), number(example.loss),
         )  # fmt: skip
     return it

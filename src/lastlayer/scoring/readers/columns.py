@@ -28,7 +28,7 @@ def grouped(names: Sequence[str], words: str) -> tuple[list[str], str]:
     """
     found, problem = [], ""
     for word in map(str.strip, words.split(",")):
-        pattern = re.compile("(.*)".join(map(re.escape, word.split("*"))), re.DOTALL)
+        pattern = _pattern(word)
         hits = [hit for name in names if (hit := pattern.fullmatch(name))]
         ends = [hit.group(1) if word.count("*") == 1 else "" for hit in hits]
         if hits and all(end.isascii() and end.isdigit() and len(end) < 10 for end in ends):
@@ -45,6 +45,34 @@ def grouped(names: Sequence[str], words: str) -> tuple[list[str], str]:
     if len(set(found)) < len(found):
         problem = "names a column twice"
     return found, problem
+
+
+NAME = 80  # letters of the name of a class
+
+
+def class_names(names: Sequence[str], words: str) -> tuple[str, ...]:
+    """What columns call the classes: what the ``*`` stands for, or their whole names.
+
+    Fit to be shown; none where they are numbers, or where two would look the same.
+
+    >>> class_names(["logit_cat", "logit_dog"], "logit_*")
+    ('cat', 'dog')
+    >>> class_names(["dog", "cat"], "dog,cat")
+    ('dog', 'cat')
+    >>> class_names(["logit_0", "logit_1"], "logit_*")
+    ()
+    """
+    patterns = [_pattern(word) for word in map(str.strip, words.split(",")) if word.count("*") == 1]
+    found = []
+    for name in names:
+        hit = next(filter(None, (pattern.fullmatch(name) for pattern in patterns)), None)
+        found.append(clean((hit and hit.group(1)) or name, NAME))
+    numbered = all(name.isascii() and name.isdigit() for name in found)
+    return () if numbered or len(set(found)) < len(found) else tuple(found)
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    return re.compile("(.*)".join(map(re.escape, word.split("*"))), re.DOTALL)
 
 
 def _number(pair: tuple[int, re.Match[str]]) -> int:

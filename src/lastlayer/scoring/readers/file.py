@@ -70,6 +70,11 @@ class File:
         return os.path.join(self.folder, self.path)
 
     @property
+    def place(self) -> bytes | None:
+        """Where a library that opens files by itself finds it; None for a remote one."""
+        return os.fsencode(self._place) if self.remote is None else None
+
+    @property
     def name(self) -> str:
         """Its last part in lower case, from which the format is seen."""
         return Path(self.path).name.lower()

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers import columns
+from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.labels import Labels, kind_of, total
 from lastlayer.scoring.readers.opened import open_source
-from lastlayer.scoring.readers.places import files_of
+from lastlayer.scoring.readers.places import files_of, sorted_out
 from lastlayer.scoring.readers.predictions import Part, Predictions
 from lastlayer.scoring.readers.source import Source
 
@@ -70,59 +71,68 @@ def open_predictions(
     ...     print(block.logits.shape, block.labels, block.first_row)
     (5, 3) [0 1 2 0 1] 0
     """
-    parts = _parts(paths, logits_name, labels_name, probabilities)
+    files, beside = _files(paths)
+    parts = _parts(files, logits_name, labels_name, probabilities)
     classes = _classes(parts)
+    names = _class_names(parts)
     rows = total(part.rows for part in parts)
     if rows == 0:
         raise FileFormatError(f"{parts[0].source.file}: has no rows")
     apart = None
     if labels is not None:
+        predicted, named = _files(labels)
+        beside = named or predicted
+    if beside:
         found = [
             (source, columns.labels(source.file, source.columns, labels_name, alone=True) or "")
-            for source in _sources(labels, [labels_name])
+            for source in (open_source(file, [labels_name]) for file in beside)
         ]
         width = kind_of([(s, n, s.columns[n]) for s, n in found], classes, rows)
         apart = Labels(found, width, [_count(s, n, width) for s, n in found])
         _check_rows(parts, apart, rows)
     else:
-        beside = []
+        inside = []
         for part in parts:
             if part.labels is None:
                 raise FileFormatError(
                     f"{part.source.file}: has no labels (by the names "
-                    f"{', '.join(columns.LABELS)}); expected them there, by another name "
-                    "or in a file of their own"
+                    f"{', '.join(columns.LABELS)}); give the file that has them, as second path or "
+                    "with --labels, or with --labels-name the column"
                 )
-            beside.append((part.source, part.labels, part.source.columns[part.labels]))
-        width = kind_of(beside, classes, rows)
-        for part, (source, name, _) in zip(parts, beside, strict=True):
+            inside.append((part.source, part.labels, part.source.columns[part.labels]))
+        width = kind_of(inside, classes, rows)
+        for part, (source, name, _) in zip(parts, inside, strict=True):
             _check_equal(str(source.file), _count(source, name, width), part.rows, "logits beside")
     size = sum(part.source.file.size for part in parts)
-    return Predictions(classes, rows, size, tuple(parts), apart, width)
+    return Predictions(classes, rows, size, tuple(parts), apart, width, class_names=names)
 
 
 def has_labels(
     path: PathLike, *, probabilities: bool, logits_name: str | None, labels_name: str | None
 ) -> bool:
     """Whether files of predictions have labels beside them."""
-    parts = _parts(path, logits_name, labels_name, probabilities)
-    return all(part.labels is not None for part in parts)
+    files, labels = _files(path)
+    parts = _parts(files, logits_name, labels_name, probabilities)
+    return bool(labels) or all(part.labels is not None for part in parts)
 
 
-def _sources(paths: PathLike | Sequence[PathLike], wanted: Sequence[str | None]) -> list[Source]:
+def _files(paths: PathLike | Sequence[PathLike]) -> tuple[list[File], list[File]]:
+    """The files of predictions, and those of labels that lie in the same folders."""
     several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    return [open_source(file, wanted) for path in several for file in files_of(path)]
+    found = [sorted_out(path, files_of(path)) for path in several]
+    return [f for files, _ in found for f in files], [f for _, labels in found for f in labels]
 
 
 def _parts(
-    paths: PathLike | Sequence[PathLike],
+    files: Sequence[File],
     logits_name: str | None,
     labels_name: str | None,
     probabilities: bool,
 ) -> list[Part]:
     parts = []
-    for source in _sources(paths, [logits_name, labels_name]):
-        file, found = source.file, source.columns
+    for file in files:
+        source = open_source(file, [logits_name, labels_name])
+        found = source.columns
         logits = columns.predictions(file, found, logits_name, probabilities=probabilities)
         there = labels_name is None or labels_name in found
         labels = columns.labels(file, found, labels_name, alone=False) if there else None
@@ -130,6 +140,23 @@ def _parts(
             columns.check_apart(file, found, logits, labels)
         parts.append(Part(source, logits, labels, found[logits].rows(-1)))
     return parts
+
+
+def _class_names(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What the columns call the classes, the same in all files that name them."""
+    first, names = parts[0], tuple[str, ...]()
+    for part in parts:
+        own = columns.class_names(part.source.columns[part.logits].names, part.logits)
+        if not own:
+            continue
+        first, names = (part, own) if not names else (first, names)
+        if own != names:
+            mine, theirs = next((a, b) for a, b in zip(own, names, strict=True) if a != b)
+            raise FileFormatError(
+                f"{part.source.file}: calls a class {mine!r}, expected {theirs!r} as in "
+                f"{first.source.file}: the same names in the same order"
+            )
+    return names
 
 
 def _classes(parts: Sequence[Part]) -> int:

@@ -31,6 +31,29 @@ def files_of(path: str | os.PathLike[str]) -> list[File]:
     return [File(name)]
 
 
+LABELS = ("labels", "targets")
+PREDICTIONS = ("logits", "predictions", "prob")
+
+
+def sorted_out(path: str | os.PathLike[str], files: list[File]) -> tuple[list[File], list[File]]:
+    """The files of predictions, and those of labels that lie beside them in a folder.
+
+    Names tell them apart, as `LABELS` and `PREDICTIONS` begin. Without both, nothing is labels.
+    """
+    if len(files) < 2 or not os.path.isdir(path):
+        return files, []
+    labels = [file for file in files if file.name.startswith(LABELS)]
+    predictions = [file for file in files if file.name.startswith(PREDICTIONS)]
+    rest = len(files) - len(labels) - len(predictions)
+    if labels and rest:
+        odd = next(f for f in files if not f.name.startswith((*LABELS, *PREDICTIONS)))
+        raise FileFormatError(
+            f"{odd}: beside {clean(labels[0].name)} it is unclear whether it holds predictions: "
+            f"name those {'*, '.join(PREDICTIONS)}*, or give the files or a glob with --labels"
+        )
+    return (predictions, labels) if predictions and labels else (files, [])
+
+
 def _of_known_kinds(parts: Iterable[str], folder: str) -> list[str]:
     """The files of a folder that may hold predictions."""
     found = sorted(

@@ -65,6 +65,8 @@ class Predictions:
         C where labels are distributions, 0 where they are class indices.
     first : int
         How many rows of the first file come before.
+    class_names : tuple of str
+        What the columns call the classes; empty where they are numbered.
     """
 
     classes: int
@@ -74,6 +76,7 @@ class Predictions:
     labels: Labels | None
     width: int
     first: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def position(self) -> int:

@@ -22,12 +22,13 @@ class Column(NamedTuple):
     """An array of a file, or one or several columns of its table, without the numbers.
 
     A dimension is None where it is unknown before everything is read. `problem` is why it can't
-    be read, for whoever asks for it.
+    be read, for whoever asks for it. Several columns, a class each, have `names`.
     """
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
     problem: str = ""
+    names: Sequence[str] = ()
 
     @property
     def floating(self) -> bool:

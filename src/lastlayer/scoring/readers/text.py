@@ -81,7 +81,7 @@ def open_csv(file: File, wanted: Sequence[str | None]) -> Csv:
     columns = {name: Column(number, (None,)) for name in names}
     for words, found, problem in groups(names, wanted):
         parts[words] = [places[name] for name in found]
-        columns[words] = Column(number, (None, len(found)), problem)
+        columns[words] = Column(number, (None, len(found)), problem, found)
     return Csv(file, names, parts, columns)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lastlayer.scoring import view
+from lastlayer.scoring.class_names import called
 from lastlayer.scoring.report import pictures
 from lastlayer.scoring.report.page import render
 from lastlayer.scoring.report.tables import Table
-from lastlayer.scoring.text import count, number, percent
+from lastlayer.scoring.text import number, percent
 
 if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
@@ -76,8 +77,8 @@ def _worst(score: Score) -> Table:
     rows = [
         [
             place,
-            count(it.label),
-            count(it.prediction),
+            called(score, it.label),
+            called(score, it.prediction),
             percent(it.confidence),
             number(it.loss),
         ]

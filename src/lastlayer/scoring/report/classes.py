@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ def height_of_bars(count: int) -> float:
     return 1.1 + 0.21 * max(count, 3)
 
 
-def bars(figure: Figure, classes: Indices, table: Classes) -> None:
+def bars(figure: Figure, classes: Indices, names: Sequence[str], table: Classes) -> None:
     """The mean loss of each class, and beside it its precision and recall."""
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(classes))
@@ -33,7 +34,7 @@ def bars(figure: Figure, classes: Indices, table: Classes) -> None:
         left.text(0, place, " ∞", va="center", color=VERMILLION)
     right.plot(shares[0], places, "D", color=VERMILLION, markersize=4.5, label="precision")
     right.plot(shares[1], places, "o", color=BLUE, markersize=4.5, label="recall")
-    left.set_yticks(places, [str(k) for k in classes])
+    left.set_yticks(places, names)
     left.set(xlabel="mean loss (nats)", ylabel="class", ylim=(len(classes) - 0.4, -0.6))
     left.set_xlim(left=0)
     for axes in (left, right):
@@ -44,13 +45,13 @@ def bars(figure: Figure, classes: Indices, table: Classes) -> None:
     key(right, columns=2)
 
 
-def confusion(figure: Figure, classes: Indices, matrix: Indices) -> None:
+def confusion(figure: Figure, names: Sequence[str], matrix: Indices) -> None:
     """The rows of each label by prediction; the stronger the colour, the larger their share."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
 
     axes = figure.subplots()
-    size = len(classes)
+    size = len(names)
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     filled = [(int(i), int(j)) for i, j in zip(*np.nonzero(matrix), strict=True)]
     axes.add_collection(
@@ -70,7 +71,6 @@ def confusion(figure: Figure, classes: Indices, matrix: Indices) -> None:
     if size <= NUMBERED:
         for i, j in filled:
             axes.text(j, i, short(matrix[i, j]), ha="center", va="center", fontsize=8.5)
-    names = [str(k) for k in classes]
     small = 10 if size <= NUMBERED else 7.5
     tilted = max(map(len, names), default=0) > 2 and size > NUMBERED / 2
     axes.set_xticks(range(size), names, rotation=90 if tilted else 0, fontsize=small)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lastlayer.scoring import view
+from lastlayer.scoring.class_names import called
 from lastlayer.scoring.report import classes, diagrams, distributions
 from lastlayer.scoring.report.svg import draw
 from lastlayer.scoring.report.tables import Picture, Table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 30  # of a figure
 MOST_ROWS = 1000  # of the table under it
+MOST_LETTERS = 14  # of a class beside an axis
 
 
 def reliability(score: Score) -> Picture:
@@ -189,7 +191,7 @@ def class_bars(score: Score) -> Picture:
         "The classes",
         f"Mean loss, precision and recall of each class, {which}.",
         draw(
-            lambda figure: classes.bars(figure, shown, table),
+            lambda figure: classes.bars(figure, shown, _ticks(score, shown), table),
             name="classes",
             title="Loss, precision and recall of each class",
             height=classes.height_of_bars(len(shown)),
@@ -199,7 +201,7 @@ def class_bars(score: Score) -> Picture:
             ("Class", "Rows", "Loss (nats)", "Precision", "Recall", "F1"),
             [
                 [
-                    count(int(k)),
+                    called(score, int(k)),
                     count(int(table.count[k])),
                     number(float(table.loss[k])),
                     *(percent(float(it[k])) for it in (table.precision, table.recall, table.f1)),
@@ -224,7 +226,7 @@ def confusion(score: Score) -> Picture:
         "Confusion matrix",
         text,
         draw(
-            lambda figure: classes.confusion(figure, which, matrix),
+            lambda figure: classes.confusion(figure, _ticks(score, which), matrix),
             name="confusion",
             title="Confusion matrix",
             height=4.9,
@@ -233,11 +235,16 @@ def confusion(score: Score) -> Picture:
             "Confusions, most frequent first",
             ("Class", "Predicted", "Rows"),
             [
-                [count(label), count(prediction), count(rows)]
+                [called(score, label), called(score, prediction), count(rows)]
                 for label, prediction, rows in score.confusion.pairs[:MOST_ROWS]
             ],
         ),
     )
+
+
+def _ticks(score: Score, which: Indices) -> list[str]:
+    """Classes beside an axis."""
+    return [called(score, int(k), MOST_LETTERS) if score.class_names else str(k) for k in which]
 
 
 def most_confused(confusion: Confusion, total: int) -> Indices:

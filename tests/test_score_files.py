@@ -1,0 +1,262 @@
+"""What a file calls its classes, labels in the same folder, columns that several threads decode."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from prediction_files import LABELS, LOGITS, read, table, write
+
+import lastlayer as ll
+from lastlayer import files
+from lastlayer.cli import main
+from lastlayer.scoring.readers import batches, columnar, open_predictions
+
+NAMES = ["cat", "dog", "fish"]
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code
+
+
+def named(path, names, **more):
+    columns = {name: LOGITS[:, k] for k, name in enumerate(names)}
+    columns = {**more, **columns, "label": LABELS}
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        rows = zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True)
+        quoted = ['"' + name.replace('"', '""') + '"' for name in columns]
+        lines = [",".join(quoted), *(",".join(map(str, row)) for row in rows)]
+        path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# --------------------------------------------------------------------------- names of classes
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("columns", "asked", "wanted"),
+    [
+        (["logit_cat", "logit_dog", "logit_fish"], None, NAMES),
+        (["cat", "dog", "fish"], "cat,dog,fish", NAMES),
+        (["s_cat", "s_dog", "other"], "s_*,other", ["cat", "dog", "other"]),
+        (["logit_0", "logit_1", "logit_2"], None, []),
+        (["a", "logit_", "b"], "a,logit_*,b", ["a", "logit_", "b"]),
+    ],
+)
+def test_classes_have_the_names_of_their_columns(tmp_path, ending, columns, asked, wanted):
+    path = named(tmp_path / f"x.{ending}", columns)
+    assert list(open_predictions(path, logits_name=asked).class_names) == wanted
+
+
+def test_names_that_look_the_same_are_not_used(tmp_path):
+    long = ["a" * 200 + end + "b" * 200 for end in ("1", "2", "3")]
+    path = named(tmp_path / "x.csv", [f"logit_{name}" for name in long])
+    assert open_predictions(path).class_names == ()
+
+
+def test_names_of_classes_are_in_the_table_the_page_and_the_json(tmp_path, capsys):
+    path = named(tmp_path / "x.csv", ["logit_cat", "logit_<b>dog</b>", "logit_\x1b[31m$\\x$"])
+    out, page = tmp_path / "score.json", tmp_path / "page.html"
+    assert run("score", path, "--json", out, "--report", page, "-q") == 0
+    said = capsys.readouterr().out
+    assert all(line.isprintable() for line in said.splitlines())
+    assert "cat" in said
+    assert r"\x1b[31m$\x$" in said
+    content = page.read_text("utf-8")
+    assert "<b>dog" not in content
+    assert "&lt;b&gt;dog" in content
+    assert "\x1b" not in content
+    assert json.loads(out.read_bytes())["class_names"] == ["cat", "<b>dog</b>", r"\x1b[31m$\x$"]
+    assert ll.Score.from_json(out.read_bytes()).class_names[0] == "cat"
+
+
+def test_numbered_classes_are_shown_by_their_numbers(tmp_path, capsys):
+    write(tmp_path / "columns.parquet")
+    assert run("score", tmp_path / "columns.parquet", "--json", tmp_path / "a.json") == 0
+    assert "logit" not in capsys.readouterr().out
+    assert json.loads((tmp_path / "a.json").read_bytes())["class_names"] is None
+
+
+def test_files_that_name_the_classes_differently_are_refused(tmp_path):
+    named(tmp_path / "a.csv", ["logit_cat", "logit_dog", "logit_fish"])
+    named(tmp_path / "b.csv", ["logit_dog", "logit_cat", "logit_fish"])
+    with pytest.raises(ll.FileFormatError, match=r"b\.csv: calls a class 'dog', expected 'cat' as"):
+        open_predictions(tmp_path / "?.csv")
+
+
+def test_scores_that_name_the_classes_differently_are_not_added(tmp_path, capsys):
+    for name, last in (("a", "fish"), ("b", "bird"), ("c", None)):
+        score = ll.score(LOGITS, LABELS)
+        score.class_names = ("cat", "dog", last) if last else ()
+        (tmp_path / f"{name}.json").write_text(score.to_json())
+    a, b, c = (tmp_path / f"{name}.json" for name in "abc")
+    assert run("merge", a, b) == 2
+    assert "called differently, class 2 'fish' and 'bird'" in capsys.readouterr().err
+    for pair in ((a, c), (c, a)):
+        assert run("merge", *pair, "--json", tmp_path / "sum.json") == 0
+        assert json.loads((tmp_path / "sum.json").read_bytes())["class_names"][2] == "fish"
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", 1], ["a", "b", "\x1b"], "abc"])
+def test_a_json_with_names_that_cannot_be_is_refused(names):
+    from lastlayer.scoring import json_format
+
+    document = json.loads(ll.score(LOGITS, LABELS).to_json())
+    del document["sha256"]
+    document["class_names"] = names
+    document["sha256"] = json_format._digest(document)
+    with pytest.raises(ll.FileFormatError, match="names of classes that cannot be"):
+        ll.Score.from_json(json.dumps(document))
+
+
+# --------------------------------------------------------------------------- labels
+
+
+def test_labels_are_found_in_the_folder_of_the_predictions(tmp_path):
+    np.save(tmp_path / "logits-a.npy", LOGITS[:4])
+    np.save(tmp_path / "logits-b.npy", LOGITS[4:])
+    np.save(tmp_path / "labels.npy", LABELS)
+    logits, labels = read(tmp_path)
+    assert np.array_equal(logits, LOGITS.astype(float))
+    assert np.array_equal(labels, LABELS)
+    assert np.array_equal(read(tmp_path / "logits-?.npy", tmp_path)[1], LABELS)
+
+
+def test_a_folder_and_a_second_path_are_two_predictions_where_it_has_labels(tmp_path, capsys):
+    folder = tmp_path / "both"
+    folder.mkdir()
+    np.save(folder / "predictions.npy", LOGITS)
+    np.save(folder / "targets.npy", LABELS)
+    other = named(tmp_path / "other.csv", NAMES)
+    assert run("score", folder, other, "--logits-name", "cat,dog,fish") == 2
+    write(tmp_path / "columns.parquet")
+    assert run("score", folder, tmp_path / "columns.parquet") == 0
+    assert "columns.parquet" in capsys.readouterr().out
+
+
+def test_a_folder_in_which_names_do_not_tell_labels_apart_is_refused(tmp_path):
+    np.save(tmp_path / "labels.npy", LABELS)
+    np.save(tmp_path / "x.npy", LOGITS)
+    with pytest.raises(ll.FileFormatError, match=r"x\.npy: beside labels\.npy it is unclear"):
+        open_predictions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "logits", [LOGITS, LOGITS.tolist(), [[1, 2], [3, 4]], [LOGITS], 3.0, iter([LOGITS])]
+)
+def test_missing_labels_are_asked_for(logits):
+    with pytest.raises(TypeError, match=r"labels are missing: .* score\(logits, labels\)"):
+        ll.score(logits)
+
+
+def test_the_command_says_how_to_give_labels_and_to_allow_nan(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.where(LOGITS[2, 0] == LOGITS, np.nan, LOGITS))
+    np.save(tmp_path / "y.npy", LABELS)
+    assert run("score", tmp_path / "x.npy") == 2
+    said = capsys.readouterr().err
+    assert "second path or with --labels, or with --labels-name the column" in said
+    assert run("score", tmp_path / "x.npy", tmp_path / "y.npy") == 2
+    assert "row 2: its loss is NaN" in (said := capsys.readouterr().err)
+    assert "(--allow-nan leaves" in said
+    with pytest.raises(ValueError, match=r"\(allow_nan leaves"):
+        ll.score(np.load(tmp_path / "x.npy"), LABELS)
+
+
+# --------------------------------------------------------------------------- written together
+
+
+def test_the_json_and_the_page_are_written_together_or_not_at_all(tmp_path, monkeypatch, capsys):
+    write(tmp_path / "columns.parquet")
+    out, page = tmp_path / "score.json", tmp_path / "page.html"
+    out.write_text("old")
+    right = files._write
+
+    def full(partial, path, content):
+        if path == page:
+            raise OSError(28, "No space left on device", str(path))
+        right(partial, path, content)
+
+    monkeypatch.setattr(files, "_write", full)
+    words = ["score", tmp_path / "columns.parquet", "--json", out, "--report", page, "-q"]
+    assert run(*words) == 1
+    assert "page.html: No space left" in capsys.readouterr().err
+    assert out.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["columns.parquet", "score.json"]
+    monkeypatch.undo()
+    assert run(*words) == 0
+    assert json.loads(out.read_bytes())["count"] == len(LABELS)
+    assert page.read_text().startswith("<!doctype html>")
+
+
+# --------------------------------------------------------------------------- Parquet
+
+
+def rows_of(rows, classes, dtype):
+    x = np.random.default_rng(1).normal(size=(rows, classes)).astype(dtype)
+    return x, np.arange(rows) % classes
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_columns_are_put_together_by_any_number_of_threads(tmp_path, monkeypatch, threads, dtype):
+    x, y = rows_of(1003, 37, dtype)
+    monkeypatch.setattr(columnar, "DECODED", 300 * 37 * 8)  # several batches, of several blocks
+    pq.write_table(table("columns", x, y), tmp_path / "x.parquet", row_group_size=700)
+    with ll.num_threads(threads):
+        source = open_predictions(tmp_path / "x.parquet").parts[0].source
+        blocks = list(source.read({"logit_*": 37, "label": 0}, 100 * 37 * x.itemsize, 5))
+    assert len(blocks) > 5
+    logits, labels = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    assert logits.dtype == dtype
+    assert np.array_equal(logits, x[5:])
+    assert np.array_equal(labels, y[5:])
+
+
+def test_columns_of_different_dtypes_are_put_together(tmp_path):
+    x, y = rows_of(50, 3, "float32")
+    columns = {"logit_0": x[:, 0], "logit_1": x[:, 1].astype(float), "logit_2": x[:, 2]}
+    pq.write_table(pa.table({**columns, "label": y}), tmp_path / "x.parquet")
+    assert np.array_equal(read(tmp_path / "x.parquet")[0], x.astype(float))
+
+
+def test_a_null_in_a_later_batch_has_its_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(columnar, "DECODED", 100 * 2 * 4)
+    monkeypatch.setattr(columnar, "FEW", 1)
+    values = [1.0] * 1000
+    values[777] = None
+    columns = {"logit_0": np.ones(1000), "logit_1": pa.array(values), "label": np.zeros(1000, int)}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    source = open_predictions(tmp_path / "x.parquet").parts[0].source
+    with pytest.raises(ll.FileFormatError, match=r"'logit_1'\]: row 777 is null"):
+        list(source.read({"logit_*": 2, "label": 0}, 100 * 16))
+
+
+def test_an_error_of_one_thread_is_that_of_the_file_and_the_others_end(tmp_path):
+    x, y = rows_of(5000, 8, "float32")
+    plain = {"use_dictionary": False, "compression": "snappy"}
+    pq.write_table(table("columns", x, y), tmp_path / "x.parquet", **plain)
+    content = bytearray((tmp_path / "x.parquet").read_bytes())
+    middle = pq.read_metadata(tmp_path / "x.parquet").row_group(0).column(7).data_page_offset
+    content[middle : middle + 2000] = bytes(2000)
+    (tmp_path / "x.parquet").write_bytes(content)
+    with ll.num_threads(4), pytest.raises(ll.FileFormatError, match=r"x\.parquet: not a \.parquet"):
+        read(tmp_path / "x.parquet")
+
+
+def test_no_room_for_a_thread_is_too_little_memory(tmp_path, monkeypatch):
+    def none(*_):
+        raise RuntimeError("can't start new thread")
+
+    write(tmp_path / "columns.parquet")
+    source = open_predictions(tmp_path / "columns.parquet").parts[0].source
+    monkeypatch.setattr(batches.ThreadPoolExecutor, "submit", none)
+    with ll.num_threads(2), pytest.raises(MemoryError, match="one more thread"):
+        list(source.read({"logit_*": 3, "label": 0}, 1000))
