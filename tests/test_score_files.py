@@ -209,6 +209,7 @@ def rows_of(rows, classes, dtype):
 def test_columns_are_put_together_by_any_number_of_threads(tmp_path, monkeypatch, threads, dtype):
     x, y = rows_of(1003, 37, dtype)
     monkeypatch.setattr(columnar, "DECODED", 300 * 37 * 8)  # several batches, of several blocks
+    monkeypatch.setattr("lastlayer.kernels.threads.WORTHWHILE", 1)  # rows are shared out too
     pq.write_table(table("columns", x, y), tmp_path / "x.parquet", row_group_size=700)
     with ll.num_threads(threads):
         source = open_predictions(tmp_path / "x.parquet").parts[0].source
