@@ -211,6 +211,19 @@ at_least = _comparison(">=")
 
 
 @intrinsic
+def differs(typingctx: Any, a: Any, b: Any) -> Any:
+    """Where floats differ, or either is NaN.
+
+    A sum that leaves lanes out where they do not is one instruction; where they are equal, two.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fcmp_unordered("!=", *args)
+
+    return _like(a, types.boolean)(a, b), codegen
+
+
+@intrinsic
 def bits(typingctx: Any, x: Any) -> Any:
     """The bits of a float as an integer of its width."""
     result = _like(x, _INTEGER[element_of(x)])

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import BLOCK
+from lastlayer.kernels.blocks import BLOCK, ROOM
 from lastlayer.kernels.effective import pick
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import pointer, read
+from lastlayer.kernels.power import swift_rate
 from lastlayer.kernels.row import (
     FAULTS,
     INVERSE_TEMPERATURE,
@@ -31,12 +32,14 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.softcap_row import scale_factors
 from lastlayer.kernels.tile import (
     G_BUFFER,
     SPARE,
     T_BUFFER,
     TILE,
     TILE_LOGITS,
+    TOTALS,
     X_BUFFER,
     add_block,
     begin,
@@ -89,8 +92,10 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
     w = pointer(weights, w_like)
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate, rate_64 = swift_rate(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
+    totals, whole = pointer(scratch + TOTALS, like), count <= ROOM
+    size = ROOM if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     d[FAULTS] = 0.0
 
@@ -102,8 +107,9 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         tile = min(most, inner_count - position, hi - row)
         begin(d)
         describe(d, row, tile, indices, classes, samples, ignore)
-        sums = (d, rate, per_t, cap, w, mix, like)
-        visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, targets,
+        step = x[2] if staged is None else ROOM
+        sums = (d, whole, step, tile, rate, per_t, cap, w, mix, totals, like)
+        visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, targets,
               t_start, t_memory, t_buffer, NOTHING, 0, memory, result)  # fmt: skip
         if indices != 0:
             for r in range(tile):
@@ -118,6 +124,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         give(d, losses, row, tile)
 
         if g is not None:
+            scale_factors(d, rate)
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
@@ -141,6 +148,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     d = pointer(states, _F64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     result, spare = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, like)
+    totals, whole = pointer(scratch + TOTALS, like), count <= ROOM
+    size = ROOM if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
     row = lo
@@ -149,8 +158,9 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         start = outer * x[1] + position * x[2]
         tile = min(most, inner_count - position, hi - row)
         begin(d)
-        sums = (d, None, 1.0, None, None, None, like)
-        visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING,
+        step = x[2] if staged is None else ROOM
+        sums = (d, whole, step, tile, None, 1.0, None, None, None, totals, like)
+        visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING,
               0, None, None, NOTHING, 0, memory, result)  # fmt: skip
         finish_normaliser(d)
         if y is None:
