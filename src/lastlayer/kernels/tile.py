@@ -92,13 +92,11 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate:
           cap: Any, totals: Any, like: Any) -> None:  # fmt: skip
     """Add a block to a row's maximum, sum and ties.
 
-    With the maximum known beforehand, by `find_largest`, the sums are left to `add_totals`; the
-    block is then the whole row.
+    With the maximum `known` by `find_largest`, of a whole row, sums are left to `add_totals`.
     """
     reached = True
     if not known:
-        # in most blocks of a long row nothing is as large as what came before: that is known
-        # without comparing one lane with another
+        # rarely in a long row: known without comparing one lane with another
         most = block_max(x, at, n, like)
         reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
         if reached:
@@ -119,8 +117,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate:
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
 
 
-# Rows of at most a block are dealt with together, step by step: what takes a row a chain of steps
-# between the lanes of a vector takes sixteen rows hardly more, and none waits for another.
+# Rows of at most a block: steps between lanes are taken for sixteen of them together.
 
 
 @inner
