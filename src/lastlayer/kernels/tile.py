@@ -90,10 +90,7 @@ def rise(d: Any, r: Any, m: Any, rate: Any, inv_t: Any, cap: Any) -> None:
 @inner
 def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate: Any, inv_t: Any,
           cap: Any, totals: Any, like: Any) -> None:  # fmt: skip
-    """Add a block to a row's maximum, sum and ties.
-
-    With the maximum `known` by `find_largest`, of a whole row, sums are left to `add_totals`.
-    """
+    """Add a block to a row's maximum, sum and ties; sums to `add_totals` where m is `known`."""
     reached = True
     if not known:
         # rarely in a long row: known without comparing one lane with another
