@@ -53,7 +53,7 @@ def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], m
 
 
 def fit_power(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], mp.mpf]:
-    """Coefficients of Q, 2^r = 1 + r Q(r) on [0, 1] (`power.py`), and the largest relative error."""
+    """Those of Q for 2^r = 1 + r Q(r) on [0, 1] (`power.py`), and the largest relative error."""
     points = [(1 + mp.cos(mp.pi * (2 * i + 1) / (2 * nodes))) / 2 for i in range(nodes)]
     return level(
         [[r**k for k in range(terms)] for r in points],
