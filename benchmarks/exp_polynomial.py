@@ -52,7 +52,22 @@ def fit(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], m
     )
 
 
+def fit_power(terms: int, nodes: int = 120, rounds: int = 60) -> tuple[list[mp.mpf], mp.mpf]:
+    """Those of Q for 2^r = 1 + r Q(r) on [0, 1] (`power.py`), and the largest relative error."""
+    points = [(1 + mp.cos(mp.pi * (2 * i + 1) / (2 * nodes))) / 2 for i in range(nodes)]
+    return level(
+        [[r**k for k in range(terms)] for r in points],
+        [(2**r - 1) / r for r in points],
+        [r / 2**r for r in points],
+        rounds,
+    )
+
+
 if __name__ == "__main__":
+    q, error = fit_power(5)
+    print(f"2^r, float32, 5 terms of Q: largest relative error {mp.nstr(error, 3)}")
+    for k, c in enumerate(q, 1):
+        print(f"    P{k} = {float(c)!r}")
     for name, terms in (
         ("float32", 4),
         ("float32", 5),

@@ -22,7 +22,7 @@ from lastlayer.kernels.effective import (
 )
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep
-from lastlayer.kernels.lanes import fold_largest, fold_sum, largest_of, total_of
+from lastlayer.kernels.lanes import fold_largest, fold_sum
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -35,18 +35,17 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import const, equal, fill, four, maximum, where
+from lastlayer.kernels.simd import const, differ, equal, fill, four, maximum, where
 from lastlayer.kernels.vecmath import times
 
-AHEAD = 4096  # bytes: how far before its use memory is asked for; the hardware stops at each page
+AHEAD = 2048  # bytes: how far before its use memory is asked for, the next block
 
 # --------------------------------------------------------------------------- sums
 
 
 @inner
-def ask(x: Any, at: Any, lanes: Any) -> None:
-    """Ask for the memory AHEAD of four vectors."""
-    ahead = at + AHEAD // width(x[0])
+def ask(x: Any, ahead: Any, lanes: Any) -> None:
+    """Ask for the memory of the four vectors at x[ahead]."""
     prefetch(x, ahead)
     prefetch(x, ahead + 2 * lanes)
     if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
@@ -70,7 +69,7 @@ def _all_outer(x: Any, at: Any, about: Any, like: Any) -> Any:
 
 @inner
 def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
-    """The largest of x[at : at + n]. A NaN is passed over: the sum will have it."""
+    """The largest of x[at : at + n] in each lane. A NaN is passed over: the sum will have it."""
     lanes, end, j = lane_count(like), at + n, at
     a, m = fill(-np.inf, like), fill(-np.inf, four(like))
     while j + 4 * lanes <= end:
@@ -79,27 +78,31 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
     while j < end:
         a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
         j += lanes
-    return largest_of(maximum(a, fold_largest(m)))
+    return maximum(a, fold_largest(m))
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, about: Any, kept: Any, to: Any, like: Any) -> Any:
-    """Σ exp_scaled(z_j − top) of a block in which no logit is the maximum.
+def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
+                like: Any) -> Any:  # fmt: skip
+    """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
 
-    Each of them goes to kept[to] and on, unless that is None.
+    Each of them goes to kept[to] and on, unless that is None. The memory `ahead` elements further
+    on is asked for meanwhile.
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask(x, j, lanes)
+            ask(x, j + ahead, lanes)
             e = effect(load(x, j, s), about, NEAR)[0]
             keep(kept, shift + j, None, e)
             s = s + e
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
-            ask(x, j, lanes)
-            s = s + effect(load(x, j, s), about, beyond_near(about))[0]
+            ask(x, j + ahead, lanes)
+            e = effect(load(x, j, s), about, beyond_near(about))[0]
+            keep(kept, shift + j, None, e)
+            s = s + e
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
@@ -107,42 +110,44 @@ def block_below(x: Any, at: Any, n: Any, about: Any, kept: Any, to: Any, like: A
             keep(kept, shift + j, end - j, f)
             a = a + f
             j += lanes
-    return total_of(a + fold_sum(s))
+    return a + fold_sum(s)
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, m: Any, about: Any, kept: Any, to: Any,
+def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, about: Any, kept: Any, to: Any,
               like: Any) -> Any:  # fmt: skip
-    """(Σ exp_scaled(z_j − top) over what is not m, how many are m) of a block. A NaN is not m."""
+    """(Σ exp_scaled(z_j − top) over what is not m, how many are m) in each lane. A NaN is not m."""
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
-    ties, several = a, s
+    others, several = a, s
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask(x, j, lanes)
+            ask(x, j + ahead, lanes)
             v = load(x, j, s)
-            at_m = equal(v, fill(m, s))
+            below = differ(v, fill(m, s))
             e = effect(v, about, NEAR)[0]
             keep(kept, shift + j, None, e)
-            s = where(at_m, s, s + e)
-            several = where(at_m, several + fill(1.0, s), several)
+            s = where(below, s + e, s)
+            several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
-            ask(x, j, lanes)
+            ask(x, j + ahead, lanes)
             v = load(x, j, s)
-            at_m = equal(v, fill(m, s))
-            s = where(at_m, s, s + effect(v, about, beyond_near(about))[0])
-            several = where(at_m, several + fill(1.0, s), several)
+            below = differ(v, fill(m, s))
+            e = effect(v, about, beyond_near(about))[0]
+            keep(kept, shift + j, None, e)
+            s = where(below, s + e, s)
+            several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
         else:
             w = load_up_to(x, j, end - j, -np.inf, like)
-            at_w = equal(w, fill(m, like))
+            beside = differ(w, fill(m, like))
             f = effect(w, about, ANY)[0]
             keep(kept, shift + j, end - j, f)
-            a = where(at_w, a, a + f)
-            ties = where(at_w, ties + fill(1.0, like), ties)
+            a = where(beside, a + f, a)
+            others = where(beside, others + fill(1.0, like), others)
             j += lanes
-    return total_of(a + fold_sum(s)), total_of(ties + fold_sum(several))
+    return a + fold_sum(s), fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
 
 
 # --------------------------------------------------------------------------- results

@@ -21,6 +21,7 @@ from numba import types
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.power import is_swift, power_scaled
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
 from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
@@ -157,25 +158,31 @@ def all_within(squares: Any, about: Any) -> Any:
     def yes(squares: Any, about: Any) -> Any:
         return True
 
+    def unshifted(squares: Any, about: Any) -> Any:
+        return about[4] == 0.0
+
     def compared(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
         return all_of(less(most, const(about[3], most)))
 
-    return compared if _in_two(about) else yes
+    if _in_two(about):
+        return compared
+    return unshifted if _swift(about) else yes
 
 
 @by_dtype
 def all_outer(squares: Any, about: Any) -> Any:
     """Whether they are NEAR or OUTER_TOO; asked where not all are NEAR."""
 
-    def no(squares: Any, about: Any) -> Any:
-        return False
+    def constant(squares: Any, about: Any) -> Any:
+        return shifted
 
     def compared(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
         return all_of(less(most, const(about[0][OUTER], most)))
 
-    return compared if _in_two(about) else no
+    shifted = _swift(about)
+    return compared if _in_two(about) else constant
 
 
 @by_dtype
@@ -188,11 +195,15 @@ def beyond_near(about: Any) -> Any:
     def outer(about: Any) -> Any:
         return OUTER_TOO
 
-    return outer if _in_two(about) else alike
+    return outer if _in_two(about) or _swift(about) else alike
 
 
 def _in_two(about: Any) -> bool:
     return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
+
+
+def _swift(about: Any) -> bool:
+    return isinstance(about, types.BaseTuple) and len(about) == 5 and is_swift(about[2])
 
 
 @by_dtype
@@ -202,6 +213,12 @@ def effect(v: Any, about: Any, near: Any) -> Any:
     def plain(v: Any, about: Any, near: Any) -> Any:
         gap = v - const(about[1], v)
         return exp_scaled(gap, about[2]), gap, None
+
+    def unshifted(v: Any, about: Any, near: Any) -> Any:
+        return power_scaled(v, about[3]), v - const(about[1], v), None
+
+    def shifted(v: Any, about: Any, near: Any) -> Any:
+        return power_scaled(v - const(about[4], v), about[3]), v - const(about[1], v), None
 
     def direct(v: Any, about: Any, near: Any) -> Any:
         z, slope = capped_and_slope(v, about[0])
@@ -226,6 +243,8 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         if isinstance(near, types.NoneType):
             return within
         return not_far if isinstance(near, types.Boolean) else anywhere
+    if _swift(about):
+        return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct
 
 

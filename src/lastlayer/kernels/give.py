@@ -16,7 +16,7 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import FAR, common_base, holds, kept_at, kept_times, products
 from lastlayer.kernels.memory import as_like, pointer, write
 from lastlayer.kernels.row import ALONE, FACTOR, OWN, SAMPLE, SHARE, TIES, TOP, M
-from lastlayer.kernels.softcap_row import about_row
+from lastlayer.kernels.softcap_row import about_base, about_row
 
 _I64 = np.int64(0)
 _FAR = 1 << 62
@@ -109,9 +109,9 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 base = top
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
-            m = end - block - j
-            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, base, factor,
-                      rate, count, kept, past, like)  # fmt: skip
+            m, (about, scale) = end - block - j, about_base(base, top, rate, like)
+            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
+                      factor * scale, count, kept, past, like)  # fmt: skip
             j += m
 
     return at_once if isinstance(bases, types.NoneType) else by_base
@@ -119,18 +119,18 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
 
 @by_dtype
 def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-              g: Any, to: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
               like: Any) -> Any:  # fmt: skip
     """The same of classes whose exponentials, if they are `near`, are relative to one base."""
 
     def anew(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
              like: Any) -> None:  # fmt: skip
-        about, own = (None, as_like(base, like), rate), as_like(d[OWN + r], like)
+        own = as_like(d[OWN + r], like)
         emit(scaled_exp, about, as_like(factor, like), x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, base: Any, factor: Any, rate: Any, count: Any, kept: Any, past: Any,
+             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
              like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         if near and holds(block, like):
@@ -138,7 +138,6 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
             row = products(factor, like)
             emit(kept_times, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
-            about = None, as_like(base, like), rate
             emit(scaled_exp, about, as_like(factor, like), x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept

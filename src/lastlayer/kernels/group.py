@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import AHEAD
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
 from lastlayer.kernels.memory import (
@@ -59,6 +58,7 @@ from lastlayer.kernels.vecmath import times, unscale
 _F64 = np.float64(0)
 
 MOST_CLASSES = 64
+AHEAD = 4096  # bytes: how far before its use memory is asked for, rows of few classes
 TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,

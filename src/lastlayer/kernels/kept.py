@@ -75,15 +75,16 @@ def room(address: Any, wanted: Any, staged: Any, like: Any) -> Any:
 
 
 @by_dtype
-def note(bases: Any, row: Any, block: Any, base: Any, like: Any) -> Any:
-    """What the exponentials of a block are relative to."""
+def note(bases: Any, row: Any, block: Any, n: Any, base: Any, like: Any) -> Any:
+    """What the exponentials of the n classes from `block` on are relative to."""
 
-    def nowhere(bases: Any, row: Any, block: Any, base: Any, like: Any) -> None:
+    def nowhere(bases: Any, row: Any, block: Any, n: Any, base: Any, like: Any) -> None:
         pass
 
-    def kept(bases: Any, row: Any, block: Any, base: Any, like: Any) -> None:
-        if holds(block, like):
-            bases[row * _BASES + block // BLOCK] = base
+    def kept(bases: Any, row: Any, block: Any, n: Any, base: Any, like: Any) -> None:
+        for at in range(block, block + n, BLOCK):
+            if holds(at, like):
+                bases[row * _BASES + at // BLOCK] = base
 
     return nowhere if isinstance(bases, types.NoneType) else kept
 

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.simd import lanes_of, vector_of
 
-_I32 = ir.IntType(32)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 def part(builder: Any, value: Any, first: int, lanes: int) -> Any:
@@ -64,7 +64,44 @@ def _least(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
+def _across(combine: Callable[..., Any]) -> Callable[..., Any]:
+    @intrinsic
+    def across(typingctx: Any, source: Any, index: Any) -> Any:
+        vector = vector_of(source.dtype)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind, lanes = context.get_value_type(vector), vector.lanes
+            width, values = lanes.bit_length() - 1, []
+            # joining pairs, run after run, leaves rows where the bits of their numbers are turned
+            for k in [int(f"{n:0{width}b}"[::-1], 2) for n in range(lanes)]:
+                place = builder.gep(args[0], [builder.add(args[1], _I64(k * lanes))])
+                values.append(builder.load(builder.bitcast(place, kind.as_pointer())))
+                values[-1].align = 64
+            while len(values) > 1:
+                # each has runs of `size` lanes, of a row each; the lower and the upper half of
+                # every run of two vectors become a vector each
+                size, count = len(values), len(values) // 2
+                runs = range(0, 2 * lanes, size)
+                lower = [n + k for n in runs for k in range(size // 2)]
+                orders = [
+                    ir.Constant(ir.VectorType(_I32, lanes), [n + shift for n in lower])
+                    for shift in (0, size // 2)
+                ]
+                values = [
+                    combine(builder, *(builder.shuffle_vector(a, b, o) for o in orders))
+                    for a, b in zip(values[:count], values[count:], strict=True)
+                ]
+            return values[0]
+
+        return vector(source, types.int64), codegen
+
+    return across  # type: ignore[no-any-return]
+
+
 total_of, largest_of = _reduction(_sum, True), _reduction(_largest, True)
+# Of as many vectors as one has lanes, one after the other from source[index] on: what each comes
+# to, to the bit what `total_of` and `largest_of` say, in its lane.
+totals_across, largest_across = _across(_sum), _across(_largest)
 fold_sum, fold_largest = _reduction(_sum, False), _reduction(_largest, False)
 fold_least = _reduction(_least, False)
 

@@ -29,7 +29,8 @@ _F64, _I64 = np.float64(0), np.int64(0)
 # the numbers that every row of a call shares, in this order
 Z_LOSS, INVERSE_TEMPERATURE, INVERSE_LOG_BASE, SCALE = range(4)
 
-BLOCK = 512  # logits of a row summed in the working precision before float64 takes over
+BLOCK = 512  # logits of a long row summed in the working precision before float64 takes over
+LONGEST = 1024  # rows of at most as many are a block each
 
 # What is known of a tile's rows, float64, a run of ROWS numbers each:
 ROWS, LANES = 16, 8  # LANES of them are finished at once

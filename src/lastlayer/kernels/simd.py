@@ -212,7 +212,10 @@ at_least = _comparison(">=")
 
 @intrinsic
 def differ(typingctx: Any, a: Any, b: Any) -> Any:
-    """Where a and b are not equal; also where either is NaN."""
+    """Where a and b are not equal; also where either is NaN.
+
+    A sum that leaves lanes out where they do not is one instruction; where they are equal, two.
+    """
     floating = element_of(a) in _INTEGER
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

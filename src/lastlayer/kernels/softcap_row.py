@@ -15,9 +15,11 @@ from numba import types
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, first_of
 from lastlayer.kernels.memory import as_like, lane_count, load, store
-from lastlayer.kernels.row import HIGH, LIMIT, LOW, ROWS, TOP, M
+from lastlayer.kernels.power import is_swift, start_of
+from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, ROWS, TOP, M
 from lastlayer.kernels.simd import bits, const, fill, fma, from_bits, less, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
+from lastlayer.kernels.vecmath import unscale
 
 _F64 = np.float64(0)
 _BEYOND = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
@@ -91,28 +93,61 @@ def _top_in_two(m: Any, cap: Any) -> Any:
 
 
 @by_dtype
-def set_top(d: Any, r: Any, m: Any, cap: Any) -> Any:
+def set_top(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> Any:
     """What m, the largest logit of row r, comes to behind the cap."""
 
-    def same(d: Any, r: Any, m: Any, cap: Any) -> None:
+    def same(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
         d[TOP + r] = m
 
-    def direct(d: Any, r: Any, m: Any, cap: Any) -> None:
+    def swiftly(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
+        d[TOP + r] = m
+        d[LIMIT + r], d[HIGH + r], d[LOW + r] = start_of(m)
+
+    def direct(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
         d[TOP + r] = capped_and_slope(m, cap)[0]
 
-    def in_two(d: Any, r: Any, m: Any, cap: Any) -> None:
+    def in_two(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
         top, high, low, limit = _top_in_two(fill(m, _F64), cap)
         d[TOP + r], d[LIMIT + r] = first_of(top), first_of(limit)
         d[HIGH + r], d[LOW + r] = first_of(high), first_of(low)
 
     if isinstance(cap, types.NoneType):
-        return same
+        return swiftly if is_swift(rate) else same
+    return in_two if isinstance(cap, types.BaseTuple) else direct
+
+
+@by_dtype
+def set_all_tops(d: Any, rate: Any, cap: Any) -> Any:
+    """The same of all rows, whose largest logits are at M."""
+
+    def same(d: Any, rate: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            store(d, TOP + r, load(d, M + r, _F64))
+
+    def swiftly(d: Any, rate: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            m = load(d, M + r, _F64)
+            shift, start, lost = start_of(m)
+            store(d, TOP + r, m)
+            store(d, LIMIT + r, shift)
+            store(d, HIGH + r, start)
+            store(d, LOW + r, lost)
+
+    def direct(d: Any, rate: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            store(d, TOP + r, capped_and_slope(load(d, M + r, _F64), cap)[0])
+
+    def in_two(d: Any, rate: Any, cap: Any) -> None:
+        set_tops(d, None, cap)
+
+    if isinstance(cap, types.NoneType):
+        return swiftly if is_swift(rate) else same
     return in_two if isinstance(cap, types.BaseTuple) else direct
 
 
 @by_dtype
 def set_tops(d: Any, m: Any, cap: Any) -> Any:
-    """The same of rows whose largest logits are a vector m, which is also at M."""
+    """The same of as many rows as lanes, whose largest logits are a vector m and at M."""
 
     def same(d: Any, m: Any, cap: Any) -> None:
         store(d, TOP, m)
@@ -133,7 +168,53 @@ def set_tops(d: Any, m: Any, cap: Any) -> Any:
     return in_two if isinstance(cap, types.BaseTuple) else direct
 
 
-# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT).
+@by_dtype
+def scale_of(d: Any, r: Any, rate: Any, like: Any) -> Any:
+    """What the sums of row r are to be multiplied by, in float64."""
+
+    def alike(d: Any, r: Any, rate: Any, like: Any) -> Any:
+        return unscale(like)
+
+    def swiftly(d: Any, r: Any, rate: Any, like: Any) -> Any:
+        return d[LOW + r] * unscale(like)
+
+    return swiftly if is_swift(rate) else alike
+
+
+@by_dtype
+def scale_factors(d: Any, rate: Any) -> Any:
+    """The factors of exp in the results of all rows, multiplied by the same, but for the lift."""
+
+    def alike(d: Any, rate: Any) -> None:
+        pass
+
+    def swiftly(d: Any, rate: Any) -> None:
+        for r in range(ROWS):
+            d[FACTOR + r] *= d[LOW + r]
+
+    return swiftly if is_swift(rate) else alike
+
+
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT). For the sums
+# of power.py (None, top, rate, start, shift).
+
+
+@by_dtype
+def about_base(base: Any, top: Any, rate: Any, like: Any) -> Any:
+    """(`about_row` of a row without a cap whose maximum were `base`, what exp is multiplied by).
+
+    The latter beside that of a row whose maximum is `top`.
+    """
+
+    def alike(base: Any, top: Any, rate: Any, like: Any) -> Any:
+        return (None, as_like(base, like), rate), 1.0
+
+    def swiftly(base: Any, top: Any, rate: Any, like: Any) -> Any:
+        shift, start, lost = start_of(base)
+        about = None, as_like(base, like), rate, as_like(start, like), as_like(shift, like)
+        return about, 1.0 if base == top else lost / start_of(top)[2]
+
+    return swiftly if is_swift(rate) else alike
 
 
 @by_dtype
@@ -143,12 +224,20 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
     def direct(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return cap, as_like(d[TOP + r], like), rate
 
+    def swiftly(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return (
+            cap, as_like(d[TOP + r], like), rate, as_like(d[HIGH + r], like),
+            as_like(d[LIMIT + r], like),
+        )  # fmt: skip
+
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (
             cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like), as_like(d[LIMIT + r], like)
         )  # fmt: skip
 
-    return in_two if isinstance(cap, types.BaseTuple) else direct
+    if isinstance(cap, types.BaseTuple):
+        return in_two
+    return swiftly if is_swift(rate) else direct
 
 
 @by_dtype

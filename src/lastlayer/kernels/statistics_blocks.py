@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import ask
+from lastlayer.kernels.blocks import AHEAD, ask
+from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import largest_of, total_of
 from lastlayer.kernels.masks import bits_set, first_bit, store_mask
-from lastlayer.kernels.memory import lane_count, load, load_up_to
-from lastlayer.kernels.row import BLOCK
+from lastlayer.kernels.memory import lane_count, load, load_up_to, width
+from lastlayer.kernels.row import LONGEST
 from lastlayer.kernels.simd import (
     at_least,
     const,
@@ -29,7 +30,7 @@ from lastlayer.kernels.simd import (
     next_up,
     where,
 )
-from lastlayer.kernels.vecmath import LIFT, LOWEST_32, LOWEST_64, exp_scaled
+from lastlayer.kernels.vecmath import LIFT, LOWEST_32, LOWEST_64
 
 # e has the lift of `exp_scaled`, and e² would overflow: e · SQUARE has not, where the smallest e is
 # kept a normal number by adding BIAS, since the processor takes 150 cycles for a subnormal one.
@@ -49,7 +50,7 @@ def distance(d: Any, rate: Any) -> Any:
     def divided(d: Any, rate: Any) -> Any:
         return maximum(const(rate[4], d), d) * const(rate[3], d)
 
-    return plain if isinstance(rate, types.NoneType) else divided
+    return divided if isinstance(rate, types.BaseTuple) else plain
 
 
 @by_dtype
@@ -119,8 +120,8 @@ def _mark(marks: Any, j: Any, v: Any, most: Any) -> Any:
 @inner
 def marked(marks: Any) -> Any:
     """How many bits are set that stand for a block's logits, and which is the first."""
-    count, first = 0, BLOCK
-    for k in range(BLOCK // 64 - 1, -1, -1):
+    count, first = 0, LONGEST
+    for k in range(LONGEST // 64 - 1, -1, -1):
         word = marks[k]
         count += bits_set(word)
         first = 64 * k + first_bit(word) if word != 0 else first
@@ -128,42 +129,42 @@ def marked(marks: Any) -> Any:
 
 
 @inner
-def block_sums(x: Any, at: Any, n: Any, most: Any, top: Any, rate: Any, variance: Any,
+def block_sums(x: Any, at: Any, n: Any, most: Any, about: Any, rate: Any, variance: Any,
                marks: Any, like: Any) -> Any:  # fmt: skip
     """(Σ e, Σ e u, Σ e² or Σ e u²) of a block, without what is `most`, which is marked.
 
     The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
     block that is all below the maximum.
     """
-    lanes, end, j, t = lane_count(like), at + n, at, fill(top, like)
+    lanes, end, j, t = lane_count(like), at + n, at, fill(about[1], like)
     a = fill(0.0, like)
     b, c, d, rest, first = a, a, a, a, a
     second = second_start(like, variance)
     while j + 4 * lanes <= end:
-        ask(x, j, lanes)
+        ask(x, j + AHEAD // width(x[0]), lanes)
         v = load(x, j, like)
-        e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
     while j < end:
         v = load_up_to(x, j, end - j, -np.inf, like)
-        e, u = _below(exp_scaled(v - t, rate), v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         rest, first, second = rest + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
@@ -184,7 +185,7 @@ def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any
     a, b, c, d = lowest, lowest, lowest, lowest
     p, q, r, s = zero, zero, zero, zero
     while j + 4 * lanes <= end:
-        ask(x, j, lanes)
+        ask(x, j + AHEAD // width(x[0]), lanes)
         v = load(x, j, like)
         a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
         v = load(x, j + lanes, like)

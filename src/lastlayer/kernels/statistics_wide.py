@@ -15,11 +15,14 @@ import numpy as np
 from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.lanes import largest_of
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import as_like, pointer, read
+from lastlayer.kernels.power import swift_rate
 from lastlayer.kernels.row import (
     BLOCK,
     INVERSE_TEMPERATURE,
+    LONGEST,
     PICKED,
     REST,
     SAMPLE,
@@ -27,6 +30,8 @@ from lastlayer.kernels.row import (
     M,
     describe,
 )
+from lastlayer.kernels.simd import fma
+from lastlayer.kernels.softcap_row import about_row, scale_of, set_top
 from lastlayer.kernels.statistics_blocks import (
     block_max_before,
     block_sums,
@@ -35,7 +40,7 @@ from lastlayer.kernels.statistics_blocks import (
 )
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
 from lastlayer.kernels.tile import SPARE, TILE, X_BUFFER, begin, visit
-from lastlayer.kernels.vecmath import rate_of, unscale
+from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -69,25 +74,25 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
         found, before = block_max_before(x, at, n, label, as_like(d[PICKED + r], like), like)
         d[BEFORE + r] += np.float64(before)
     else:
-        found = block_max(x, at, n, like)
+        found = largest_of(block_max(x, at, n, like))
     m = np.float64(found)
     rises = m > d[M + r]
     if rises:
         rise(d, r, m, inv_t, variance)
-    top, scale = as_like(d[M + r], like), unscale(like)
+        set_top(d, r, m, rate, None)
+    top, scale = as_like(d[M + r], like), scale_of(d, r, rate, like)
+    about = about_row(d, r, rate, None, like)
     if m < d[M + r]:
-        total, first, second = block_sums(x, at, n, None, top, rate, variance, marks, like)
+        total, first, second = block_sums(x, at, n, None, about, rate, variance, marks, like)
     else:
-        for k in range(BLOCK // 64):
+        for k in range(LONGEST // 64):
             marks[k] = 0
-        # of nothing but −inf so far: any number, or its distance to itself would be NaN
-        level = top if top > -np.inf else as_like(0.0, like)
-        total, first, second = block_sums(x, at, n, top, level, rate, variance, marks, like)
+        total, first, second = block_sums(x, at, n, top, about, rate, variance, marks, like)
         ties, place = marked(marks)
         d[TIES + r] += np.float64(ties)
         if rises:
             d[PLACE + r] = block + place
-    d[REST + r] += np.float64(total) * scale
+    d[REST + r] = fma(np.float64(total), scale, d[REST + r])
     d[FIRST + r] += np.float64(first) * scale
     d[SECOND + r] += np.float64(second) * (scale * second_scale(like, variance))
 
@@ -110,8 +115,9 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     """
     d, marks = pointer(states, _F64), pointer(scratch + SPARE, _I64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate, rate_64 = swift_rate(temperature, like), rate_of(temperature, _F64)
 
+    size = LONGEST if count <= LONGEST else BLOCK
     row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
         outer, position = row // inner_count, row % inner_count
@@ -125,7 +131,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                 label = pointer(indices, _I64)[row + r]
                 d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
         sums = (d, row, indices, rate, numbers[INVERSE_TEMPERATURE], variance, marks, like)
-        visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING, 0,
+        visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING, 0,
               None, None, NOTHING, 0, memory, buffer)  # fmt: skip
         finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
         give(d, columns, row - first, tile, variance, like)

@@ -10,23 +10,39 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import block_below, block_max, block_sum
+from lastlayer.kernels.blocks import AHEAD, block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import inner, one_by_one
 from lastlayer.kernels.kept import ROOM, kept_at, note
-from lastlayer.kernels.memory import as_like
-from lastlayer.kernels.row import AT_TOP, BEHIND, BELOW, BLOCK, FAULTS, REST, ROWS, TIES, TOP, M
-from lastlayer.kernels.softcap_row import about_row, set_top
-from lastlayer.kernels.vecmath import unscale
+from lastlayer.kernels.lanes import all_of, largest_across, largest_of, total_of, totals_across
+from lastlayer.kernels.memory import as_like, lane_count, store, width
+from lastlayer.kernels.row import (
+    AT_TOP,
+    BEHIND,
+    BELOW,
+    FAULTS,
+    HIGH,
+    LIMIT,
+    LONGEST,
+    LOW,
+    REST,
+    ROWS,
+    TIES,
+    TOP,
+    M,
+)
+from lastlayer.kernels.simd import fill, fma, less
+from lastlayer.kernels.softcap_row import about_row, scale_of, set_all_tops, set_top
 
 TILE = ROWS  # rows whose sums are finished together
-TILE_LOGITS = 1 << 13  # no more rows than have these together: they are read again from the cache
+TILE_LOGITS = 1 << 12  # no more rows than have these together: they are read again from the cache
 
-# working memory, in bytes: rows of logits, of targets and of results, a line or what it
-# is good for, and exponentials
-_BUFFER = TILE * BLOCK * 8
+# working memory, in bytes: rows of logits, of targets and of results, a line or what it is good
+# for, of rows that are a block each two vectors, and exponentials
+_BUFFER = TILE * LONGEST * 8
 X_BUFFER, T_BUFFER, G_BUFFER, SPARE = 0, _BUFFER, 2 * _BUFFER, 3 * _BUFFER
-KEPT = SPARE + 64  # see kept.py
+TOTALS = SPARE + 128
+KEPT = TOTALS + 2 * TILE * 64  # see kept.py
 SCRATCH = KEPT + ROOM
 
 
@@ -37,34 +53,83 @@ def begin(d: Any) -> None:
         d[M + r], d[TOP + r] = -np.inf, -np.inf
         d[REST + r], d[TIES + r] = 0.0, 0.0
         d[BEHIND + r], d[BELOW + r], d[AT_TOP + r] = 0.0, 0.0, 0.0
+        d[HIGH + r], d[LOW + r], d[LIMIT + r] = 0.0, 1.0, 0.0
 
 
 @inner
-def merge(d: Any, r: Any, x: Any, at: Any, n: Any, rate: Any, inv_t: Any, cap: Any,
-          kept: Any, to: Any, like: Any) -> None:  # fmt: skip
-    """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on."""
-    found = block_max(x, at, n, like)
-    m = np.float64(found)
-    if m > d[M + r]:
-        before = d[TOP + r]
-        set_top(d, r, m, cap)
-        top = d[TOP + r]
-        lowered = math.exp((before - top) * inv_t)  # exp(−inf) = 0 at the first block
-        d[REST + r] = (d[REST + r] + d[TIES + r]) * lowered
-        d[TIES + r] = 0.0
-        if d[BELOW + r] + d[AT_TOP + r] > 0.0:
-            d[BEHIND + r] += (d[BELOW + r] + d[AT_TOP + r]) * (top - before)
-        d[BELOW + r] += d[AT_TOP + r]
-        d[AT_TOP + r] = 0.0
-        d[M + r] = m
-    about = about_row(d, r, rate, cap, like)
-    if m < d[M + r]:
-        total = block_below(x, at, n, about, kept, to, like)
-        d[REST + r] += np.float64(total) * unscale(like)
+def rise(d: Any, r: Any, m: Any, rate: Any, inv_t: Any, cap: Any) -> None:
+    """A row's sums relative to a larger maximum than before."""
+    before = d[TOP + r]
+    set_top(d, r, m, rate, cap)
+    top = d[TOP + r]
+    lowered = math.exp((before - top) * inv_t)  # exp(−inf) = 0 at the first block
+    d[REST + r] = (d[REST + r] + d[TIES + r]) * lowered
+    d[TIES + r] = 0.0
+    if d[BELOW + r] + d[AT_TOP + r] > 0.0:
+        d[BEHIND + r] += (d[BELOW + r] + d[AT_TOP + r]) * (top - before)
+    d[BELOW + r] += d[AT_TOP + r]
+    d[AT_TOP + r] = 0.0
+    d[M + r] = m
+
+
+@inner
+def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate: Any, inv_t: Any,
+          cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> None:  # fmt: skip
+    """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on.
+
+    Where the maximum is `known` the sums go to `add_totals`.
+    """
+    reached = True
+    if not known:
+        # rarely in a long row: known without comparing one lane with another
+        most = block_max(x, at, n, like)
+        reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
+        if reached:
+            m = np.float64(largest_of(most))
+            if m > d[M + r]:
+                rise(d, r, m, rate, inv_t, cap)
+    about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, like)
+    if reached:
+        total, ties = block_sum(x, at, n, ahead, as_like(d[M + r], like), about, kept, to, like)
+        if known:
+            store(totals, r * lane_count(like), total)
+            store(totals, (TILE + r) * lane_count(like), ties)
+        else:
+            d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
+            d[TIES + r] += np.float64(total_of(ties))
     else:
-        total, ties = block_sum(x, at, n, as_like(d[M + r], like), about, kept, to, like)
-        d[REST + r] += np.float64(total) * unscale(like)
-        d[TIES + r] += np.float64(ties)
+        total = block_below(x, at, n, ahead, about, kept, to, like)
+        d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
+
+
+# Rows of at most a block: steps between lanes are taken for sixteen of them together.
+
+
+@inner
+def find_largest(d: Any, x: Any, at: Any, step: Any, n: Any, tile: Any, rate: Any, cap: Any,
+                 totals: Any, like: Any) -> None:  # fmt: skip
+    """The maxima of rows of n logits that begin `step` apart."""
+    lanes = lane_count(like)
+    for r in range(tile):
+        store(totals, r * lanes, block_max(x, at + r * step, n, like))
+    for r in range(0, TILE, lanes):
+        store(d, M + r, largest_across(totals, r * lanes))
+    set_all_tops(d, rate, cap)
+
+
+@inner
+def add_totals(d: Any, n: Any, rate: Any, t: Any, weights: Any, mix: Any, totals: Any,
+               like: Any) -> None:  # fmt: skip
+    """The sums of all rows from what `merge` left of them."""
+    lanes = lane_count(like)
+    for r in range(0, TILE, lanes):
+        store(d, REST + r, totals_across(totals, r * lanes))
+        store(d, TIES + r, totals_across(totals, (TILE + r) * lanes))
+    for r in range(TILE):
+        d[REST + r] *= scale_of(d, r, rate, like)
+    if mix is not None and t is None and weights is None:
+        for r in range(TILE):
+            share_alike(d, r, n, mix)
 
 
 @inner
@@ -83,9 +148,9 @@ def stage(layout: Any, x: Any, at: Any, n: Any, tile: Any, buffer: Any) -> None:
     """Copy n classes of `tile` rows, from x[at] on, into rows of a buffer."""
     rows, classes = layout[2], layout[3]
     if rows == 1:
-        copy(x, at, classes, 1, buffer, 0, 1, BLOCK, n, tile)
+        copy(x, at, classes, 1, buffer, 0, 1, LONGEST, n, tile)
     else:
-        copy(x, at, rows, classes, buffer, 0, BLOCK, 1, tile, n)
+        copy(x, at, rows, classes, buffer, 0, LONGEST, 1, tile, n)
 
 
 @inner
@@ -93,9 +158,9 @@ def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any) -> Non
     """The reverse of `stage`."""
     rows, classes = layout[2], layout[3]
     if rows == 1:
-        copy(buffer, 0, 1, BLOCK, g, at, classes, 1, n, tile)
+        copy(buffer, 0, 1, LONGEST, g, at, classes, 1, n, tile)
     else:
-        copy(buffer, 0, BLOCK, 1, g, at, rows, classes, tile, n)
+        copy(buffer, 0, LONGEST, 1, g, at, rows, classes, tile, n)
 
 
 # Where the rows of a tile are found: in place, or block by block in buffers. That is known when a
@@ -120,13 +185,14 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
                 each(extra, r, block, n, memory, at + block, t_memory, t_at + block, g_memory,
                      to + block)  # fmt: skip
     else:
-        for block in range(0, count, BLOCK):
-            n = min(BLOCK, count - block)
+        portion = min(size, LONGEST)
+        for block in range(0, count, portion):
+            n = min(portion, count - block)
             stage(x, memory, start + block * x[3], n, tile, buffer)
             if t_memory is not None:
                 stage(targets, t_memory, t_start + block * targets[3], n, tile, t_buffer)
             for r in range(tile):
-                at = r * BLOCK
+                at = r * LONGEST
                 each(extra, r, block, n, buffer, at, t_buffer, at, result, at)
             if g[0] != 0:
                 unstage(g, g_memory, g_start + block * g[3], n, tile, result)
@@ -136,14 +202,26 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
 def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
-    d, rate, inv_t, cap, weights, mix, count, kept, bases, like = extra
-    merge(d, r, x, at, n, rate, inv_t, cap, kept, kept_at(r, block, count, like), like)
-    note(bases, r, block, d[TOP + r], like)
+    d, whole, step, tile, rate, inv_t, cap, weights, mix, totals, count, kept, bases, like = extra
+    if whole and r == 0:
+        find_largest(d, x, at, step, n, tile, rate, cap, totals, like)
+    ahead, to_kept = tile * step if whole else AHEAD // width(x[0]), kept_at(r, block, count, like)
+    merge(d, r, x, at, n, ahead, whole, rate, inv_t, cap, totals, kept, to_kept, like)
+    note(bases, r, block, n, d[TOP + r], like)
     add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
+    if whole and r == tile - 1:
+        add_totals(d, n, rate, t, weights, mix, totals, like)
 
 
 # An option is looked for (`mix is None`) where it is an argument: Numba then leaves out what can't
 # be reached, which it does not for what comes out of a tuple.
+
+
+@inner
+def share_alike(d: Any, r: Any, count: Any, mix: Any) -> None:
+    """The coefficients below and at the maximum of so many classes that have the same."""
+    d[BELOW + r] = mix[1] * (count - d[TIES + r])
+    d[AT_TOP + r] = mix[1] * d[TIES + r]
 
 
 @inner
@@ -155,8 +233,7 @@ def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
         if t is None and weights is None:  # the same for every class
             distance = np.float64(block_distance(x, at, n, m, about, like))
             d[BEHIND + r] += mix[1] * distance
-            d[BELOW + r] = mix[1] * (block + n - d[TIES + r])
-            d[AT_TOP + r] = mix[1] * d[TIES + r]
+            share_alike(d, r, block + n, mix)
         else:
             behind, below, above = block_coefficients(
                 x, at, n, t, t_at, weights, block, mix, m, about, like

@@ -61,7 +61,7 @@ LIFT = {types.float32: 64, types.float64: 512}
 TINY_32, TINY_64 = math.exp(64 * _LN2 - 104.0), math.exp(512 * _LN2 - 745.2)
 
 
-def _has_power(context: Any, kind: Any) -> bool:
+def has_power(context: Any, kind: Any) -> bool:
     """Whether one instruction multiplies by 2^n."""
     whole = isinstance(kind, Vector) and kind.lanes * kind.dtype.bitwidth % 512 == 0
     return whole and "+avx512f" in features(context)
@@ -74,7 +74,7 @@ def lifted(typingctx: Any, value: Any, like: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         element = element_of(like)
         number = context.cast(builder, args[0], value, element)
-        if _has_power(context, like):  # free here, where the instruction multiplies by 2^n alone
+        if has_power(context, like):  # free here, where the instruction multiplies by 2^n alone
             number = builder.fmul(number, number.type(2.0 ** LIFT[element]))
         return spread(builder, number, like.lanes) if isinstance(like, Vector) else number
 
@@ -94,7 +94,7 @@ def lifted_power(typingctx: Any, p: Any, k: Any, n: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = args[0].type
-        if _has_power(context, p):
+        if has_power(context, p):
             name = f"llvm.x86.avx512.mask.scalef.{'ps' if width == 32 else 'pd'}.512"
             each = 512 // width
             one, everywhere, as_set = (

@@ -19,10 +19,12 @@ from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.kept import room, worthwhile
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import pointer, read
+from lastlayer.kernels.power import swift_rate
 from lastlayer.kernels.row import (
     BLOCK,
     FAULTS,
     INVERSE_TEMPERATURE,
+    LONGEST,
     OWN,
     PICKED,
     SAMPLE,
@@ -34,6 +36,7 @@ from lastlayer.kernels.row import (
     finish_normaliser,
     give,
 )
+from lastlayer.kernels.softcap_row import scale_factors
 from lastlayer.kernels.tile import (
     G_BUFFER,
     KEPT,
@@ -41,6 +44,7 @@ from lastlayer.kernels.tile import (
     T_BUFFER,
     TILE,
     TILE_LOGITS,
+    TOTALS,
     X_BUFFER,
     add_block,
     begin,
@@ -91,9 +95,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     t_memory, t_buffer = pointer(targets[0], t_like), pointer(scratch + T_BUFFER, t_like)
     w = pointer(weights, w_like)
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate, rate_64 = swift_rate(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
     kept, bases = room(scratch + KEPT, worthwhile(g, mix, cap), staged, like)
+    totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
+    size = LONGEST if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     d[FAULTS] = 0.0
 
@@ -105,8 +111,9 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         tile = min(most, inner_count - position, hi - row)
         begin(d)
         describe(d, row, tile, indices, classes, samples, ignore)
-        sums = (d, rate, per_t, cap, w, mix, count, kept, bases, like)
-        visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, targets,
+        step = x[2] if staged is None else LONGEST
+        sums = (d, whole, step, tile, rate, per_t, cap, w, mix, totals, count, kept, bases, like)
+        visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, targets,
               t_start, t_memory, t_buffer, NOTHING, 0, memory, result)  # fmt: skip
         if indices != 0:
             for r in range(tile):
@@ -123,6 +130,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         if g is not None:
             if indices != 0:
                 finish_labels(d, rate_64, tile)
+            scale_factors(d, rate)
             if indices != 0 and cap is not None:
                 for r in range(tile):
                     d[OWN + r] *= d[SLOPE + r]
@@ -148,6 +156,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
+    totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
+    size = LONGEST if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
     row = lo
@@ -156,8 +166,9 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         start = outer * x[1] + position * x[2]
         tile = min(most, inner_count - position, hi - row)
         begin(d)
-        sums = (d, None, 1.0, None, None, None, count, kept, bases, like)
-        visit(add_block, sums, staged, BLOCK, count, tile, x, start, memory, buffer, NOTHING,
+        step = x[2] if staged is None else LONGEST
+        sums = (d, whole, step, tile, None, 1.0, None, None, None, totals, count, kept, bases, like)
+        visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING,
               0, None, None, NOTHING, 0, memory, result)  # fmt: skip
         finish_normaliser(d, tile, like)
         if y is None:
