@@ -720,7 +720,7 @@ def test_the_check_of_the_limits_finds_the_cases_of_the_suites(limits, tmp_path,
     document = json.loads(path.read_text())
     for case in document["cases"]:
         if case["suite"] == "small" and case["logits"] == [32, 10] and case["task"] == "loss":
-            case["contestants"][0]["seconds"]["median"] *= 8
+            case["contestants"][0]["seconds"]["median"] *= 12
     path.write_text(json.dumps(document))
     assert limits.main([str(path)]) == 1
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "NOT met" in line]

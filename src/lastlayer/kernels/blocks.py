@@ -30,6 +30,7 @@ from lastlayer.kernels.memory import (
     load,
     load_up_to,
     prefetch,
+    prefetch_into_l2,
     store,
     store_first,
     stream,
@@ -45,12 +46,22 @@ AHEAD = 2048  # bytes: how far before its use memory is asked for, the next bloc
 
 @inner
 def ask(x: Any, ahead: Any, lanes: Any) -> None:
-    """Ask for the memory of the four vectors at x[ahead]."""
+    """Ask for the memory of the four vectors at x[ahead], of the next block."""
     prefetch(x, ahead)
     prefetch(x, ahead + 2 * lanes)
     if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
         prefetch(x, ahead + lanes)
         prefetch(x, ahead + 3 * lanes)
+
+
+@inner
+def ask_early(x: Any, ahead: Any, lanes: Any) -> None:
+    """The same of what is needed later, and would crowd L1."""
+    prefetch_into_l2(x, ahead)
+    prefetch_into_l2(x, ahead + 2 * lanes)
+    if lanes * width(x[0]) > 32:
+        prefetch_into_l2(x, ahead + lanes)
+        prefetch_into_l2(x, ahead + 3 * lanes)
 
 
 @inner
@@ -122,7 +133,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, about: Any, kept: Any
     others, several = a, s
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask(x, j + ahead, lanes)
+            ask_early(x, j + ahead, lanes)
             v = load(x, j, s)
             below = differ(v, fill(m, s))
             e = effect(v, about, NEAR)[0]
@@ -131,7 +142,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, about: Any, kept: Any
             several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
         elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
-            ask(x, j + ahead, lanes)
+            ask_early(x, j + ahead, lanes)
             v = load(x, j, s)
             below = differ(v, fill(m, s))
             e = effect(v, about, beyond_near(about))[0]

@@ -73,7 +73,7 @@ def address_at(typingctx: Any, source: Any, index: Any) -> Any:
     return types.int64(source, index), codegen
 
 
-def _prefetch(to_write: int) -> Callable[..., Any]:
+def _prefetch(to_write: int, nearness: int) -> Callable[..., Any]:
     @intrinsic
     def ask(typingctx: Any, source: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -81,7 +81,7 @@ def _prefetch(to_write: int) -> Callable[..., Any]:
             kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
             function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
             place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-            builder.call(function, [place, _I32(to_write), _I32(3), _I32(1)])  # into L1, data
+            builder.call(function, [place, _I32(to_write), _I32(nearness), _I32(1)])  # 1: data
             return context.get_dummy_value()
 
         return types.void(source, index), codegen
@@ -89,8 +89,9 @@ def _prefetch(to_write: int) -> Callable[..., Any]:
     return ask  # type: ignore[no-any-return]
 
 
-# Ask for the cache line of source[index], to read it or to write it; any address may be asked for.
-prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
+# Ask for the cache line of source[index], to read it from L1 or L2 or to write it; any address may
+# be asked for.
+prefetch, prefetch_into_l2, prefetch_to_write = _prefetch(0, 3), _prefetch(0, 2), _prefetch(1, 3)
 
 
 # --------------------------------------------------------------------------- loads and stores

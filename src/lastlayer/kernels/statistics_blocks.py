@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import AHEAD, ask
+from lastlayer.kernels.blocks import AHEAD, ask, ask_early
 from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import largest_of, total_of
@@ -105,6 +105,19 @@ def _below(e: Any, v: Any, most: Any) -> Any:
 
 
 @by_dtype
+def _ask(x: Any, at: Any, lanes: Any, most: Any) -> Any:
+    """Ask for memory: rows of one block, all of which hold their maximum, for more of it."""
+
+    def next_block(x: Any, at: Any, lanes: Any, most: Any) -> None:
+        ask(x, at + AHEAD // width(x[0]), lanes)
+
+    def further(x: Any, at: Any, lanes: Any, most: Any) -> None:
+        ask_early(x, at + 2 * AHEAD // width(x[0]), lanes)
+
+    return next_block if isinstance(most, types.NoneType) else further
+
+
+@by_dtype
 def _mark(marks: Any, j: Any, v: Any, most: Any) -> Any:
     """Set the bits of a block that stand for the maximum."""
 
@@ -141,7 +154,7 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, about: Any, rate: Any, varian
     b, c, d, rest, first = a, a, a, a, a
     second = second_start(like, variance)
     while j + 4 * lanes <= end:
-        ask(x, j + AHEAD // width(x[0]), lanes)
+        _ask(x, j, lanes, most)
         v = load(x, j, like)
         e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
