@@ -17,7 +17,7 @@ from lastlayer.kernels.effective import ANY, effect
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import largest_of, total_of
 from lastlayer.kernels.masks import bits_set, first_bit, store_mask
-from lastlayer.kernels.memory import lane_count, load, load_up_to, width
+from lastlayer.kernels.memory import as_like, lane_count, load, load_up_to, width
 from lastlayer.kernels.row import LONGEST
 from lastlayer.kernels.simd import (
     at_least,
@@ -149,7 +149,9 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, about: Any, rate: Any, varian
     The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
     block that is all below the maximum.
     """
-    lanes, end, j, t = lane_count(like), at + n, at, fill(about[1], like)
+    # of nothing but −inf so far: any number, or its distance to itself would be NaN
+    level = about[1] if about[1] > -np.inf else as_like(0.0, like)
+    lanes, end, j, t = lane_count(like), at + n, at, fill(level, like)
     a = fill(0.0, like)
     b, c, d, rest, first = a, a, a, a, a
     second = second_start(like, variance)
