@@ -258,6 +258,14 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
     np.testing.assert_array_equal(ll.softmax(x, out=out), found)
 
 
+def test_gradients_of_enormous_weights_have_the_same_bits_in_any_layout() -> None:
+    x, y = problem(3, 513)
+    weights = {"sample_weight": np.full(3, 1e12), "class_weight": np.full(513, 1e12)}
+    _, gradient = ll.cross_entropy_with_grad(x, y, reduction="sum", **weights)
+    _, strided = ll.cross_entropy_with_grad(np.asfortranarray(x), y, reduction="sum", **weights)
+    np.testing.assert_array_equal(strided, gradient)
+
+
 # --------------------------------------------------------------------------- the shortest way
 
 
