@@ -17,7 +17,7 @@ import pytest
 import lastlayer as ll
 from lastlayer import kernels
 from lastlayer.kernels import launch
-from lastlayer.kernels.column import total_of
+from lastlayer.kernels.column import add_blocks, total_of
 
 HERE = Path(__file__).parent
 GENERAL: dict[str, Any] = {"label_smoothing": float("0.0")}  # equal to the default, not the default
@@ -104,6 +104,14 @@ def test_older_processors_compute_right(
 def test_a_column_is_summed_in_float64(size: int, dtype: Any) -> None:
     column = np.random.default_rng(size).lognormal(0, 6, size).astype(dtype)
     assert total_of(column) == pytest.approx(math.fsum(column), rel=1e-14, abs=0)
+
+
+def test_the_sums_of_blocks_are_added_up_once() -> None:
+    column, totals = np.ones(3000, np.float32), np.full(3, np.nan)
+    assert add_blocks(1024, 2048, column, totals) == 0
+    assert add_blocks(0, 1024, column, totals) == 0
+    assert add_blocks(2048, 3000, column, totals) == 3000
+    assert add_blocks(3000, 3000, column, totals) == 3000
 
 
 # --------------------------------------------------------------------------- blocks
@@ -248,6 +256,14 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
     ll.cross_entropy_with_grad(x, y, reduction="sum", out=out)
     np.testing.assert_array_equal(out, gradient)
     np.testing.assert_array_equal(ll.softmax(x, out=out), found)
+
+
+def test_gradients_of_enormous_weights_have_the_same_bits_in_any_layout() -> None:
+    x, y = problem(3, 513)
+    weights = {"sample_weight": np.full(3, 1e12), "class_weight": np.full(513, 1e12)}
+    _, gradient = ll.cross_entropy_with_grad(x, y, reduction="sum", **weights)
+    _, strided = ll.cross_entropy_with_grad(np.asfortranarray(x), y, reduction="sum", **weights)
+    np.testing.assert_array_equal(strided, gradient)
 
 
 # --------------------------------------------------------------------------- the shortest way

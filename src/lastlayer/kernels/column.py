@@ -20,10 +20,10 @@ _F64 = np.float64(0)
 
 @kernel
 def add_blocks(lo: Any, hi: Any, column: Any, totals: Any) -> Any:
-    """Sums of the blocks of [lo, hi) into their places in `totals`; returns that of all up to hi.
+    """Sums of the blocks of [lo, hi) into their places in `totals`; at the end that of all.
 
-    `lo` is a multiple of BLOCK, `hi` too or the end of the column. A block is summed as sixteen
-    columns side by side.
+    `lo` is a multiple of BLOCK, `hi` too or the end of the column; only there are the blocks
+    added up, elsewhere 0 is returned. A block is summed as sixteen columns side by side.
     """
     x, lanes = pointer(np.int64(column.ctypes.data), column[0]), lane_count(_F64)
     for start in range(lo, hi, BLOCK):
@@ -36,6 +36,8 @@ def add_blocks(lo: Any, hi: Any, column: Any, totals: Any) -> Any:
         b = b + load_first(x, k + lanes, end - k - lanes, 0.0, _F64)
         totals[start // BLOCK] = total_of_lanes(a + b)
     total = 0.0
+    if hi < column.size:  # for every part of a long column it would take longer than the part
+        return total
     for block in range(-(-hi // BLOCK)):
         total += totals[block]
     return total

@@ -155,8 +155,8 @@ def products(factor: Any, like: Any) -> Any:
 
     def body(factor: Any, like: Any) -> Any:
         size = abs(factor)
-        # a smaller factor is no normal number without the lift
-        least = max(border / size, tiny) if size > border else np.inf
+        # a smaller factor is no normal number without the lift, with a larger one `times` overflows
+        least = max(border / size, tiny) if border < size < 1.0 / border else np.inf
         return as_like(factor, like), as_like(least, like), as_like(factor * down, like)
 
     return body

@@ -23,7 +23,7 @@ PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again 
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept: 800 kB, touched where used."""
+    """Working memory of a thread, made at its first call and kept: 960 kB, touched where used."""
 
     def __init__(self) -> None:
         self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
