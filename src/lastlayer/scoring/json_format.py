@@ -244,7 +244,8 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
         (numbers >= 0).all()
         and (numbers < limits).all()
         and (floats >= 0).all()
-        and (np.diff(floats[tally.LOSS_OF]) <= 0).all()
+        # and no difference of two: that of infinite ones is NaN
+        and (floats[tally.LOSS_OF, 1:] <= floats[tally.LOSS_OF, :-1]).all()
         and (not count or bool(score._sources)),
         "worst examples that cannot be",
     )
