@@ -228,6 +228,15 @@ def test_columns_of_different_dtypes_are_put_together(tmp_path):
     assert np.array_equal(read(tmp_path / "x.parquet")[0], x.astype(float))
 
 
+@pytest.mark.parametrize("kind", [pa.bool_(), pa.int8(), pa.uint8(), pa.int16(), pa.int64()])
+def test_labels_in_a_column_a_class_may_be_small_whole_numbers(tmp_path, kind):
+    hot = np.eye(3, dtype=np.int64)[LABELS]
+    columns = {f"logit_{k}": LOGITS[:, k] for k in range(3)}
+    columns |= {f"y_{k}": pa.array(hot[:, k]).cast(kind) for k in range(3)}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert np.array_equal(read(tmp_path / "x.parquet", labels_name="y_*")[1], hot)
+
+
 def test_a_null_in_a_later_batch_has_its_row(tmp_path, monkeypatch):
     monkeypatch.setattr(columnar, "DECODED", 100 * 2 * 4)
     monkeypatch.setattr(columnar, "FEW", 1)
