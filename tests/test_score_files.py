@@ -149,6 +149,29 @@ def test_a_folder_in_which_names_do_not_tell_labels_apart_is_refused(tmp_path):
         open_predictions(tmp_path)
 
 
+def test_labels_in_a_folder_belong_to_predictions_of_the_same_ending(tmp_path):
+    half = len(LABELS) // 2
+    for name in ("logits_test", "predictions_train"):
+        np.save(tmp_path / f"{name}.npy", LOGITS[:half])
+    for name in ("labels.test", "targets-train"):
+        np.save(tmp_path / f"{name}.npy", LABELS[:half])
+    assert len(read(tmp_path)[0]) == 2 * half
+    (tmp_path / "logits_test.npy").rename(tmp_path / "prob_test.npy")
+    with pytest.raises(ll.FileFormatError, match=r"test\.npy: by their order .* predictions_train"):
+        open_predictions(tmp_path)
+
+
+def test_a_folder_and_a_file_of_labels_are_both_read(tmp_path):
+    (tmp_path / "both").mkdir()
+    np.save(tmp_path / "both" / "logits.npy", LOGITS)
+    np.save(tmp_path / "both" / "labels.npy", LABELS)
+    np.save(tmp_path / "more.npy", LOGITS)
+    np.save(tmp_path / "more-labels.npy", LABELS)
+    paths = [tmp_path / "both", tmp_path / "more.npy"]
+    labels = read(paths, [tmp_path / "both", tmp_path / "more-labels.npy"])[1]
+    assert np.array_equal(labels, [*LABELS, *LABELS])
+
+
 @pytest.mark.parametrize(
     "logits", [LOGITS, LOGITS.tolist(), [[1, 2], [3, 4]], [LOGITS], 3.0, iter([LOGITS])]
 )

@@ -80,8 +80,7 @@ def open_predictions(
         raise FileFormatError(f"{parts[0].source.file}: has no rows")
     apart = None
     if labels is not None:
-        predicted, named = _files(labels)
-        beside = named or predicted
+        beside = [file for files, named in _sorted_out(labels) for file in named or files]
     if beside:
         found = [
             (source, columns.labels(source.file, source.columns, labels_name, alone=True) or "")
@@ -118,9 +117,13 @@ def has_labels(
 
 def _files(paths: PathLike | Sequence[PathLike]) -> tuple[list[File], list[File]]:
     """The files of predictions, and those of labels that lie in the same folders."""
-    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = [sorted_out(path, files_of(path)) for path in several]
+    found = _sorted_out(paths)
     return [f for files, _ in found for f in files], [f for _, labels in found for f in labels]
+
+
+def _sorted_out(paths: PathLike | Sequence[PathLike]) -> list[tuple[list[File], list[File]]]:
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    return [sorted_out(path, files_of(path)) for path in several]
 
 
 def _parts(
