@@ -117,6 +117,24 @@ def test_a_json_with_names_that_cannot_be_is_refused(names):
         ll.Score.from_json(json.dumps(document))
 
 
+def test_names_that_are_set_are_a_tuple_and_can_be_written():
+    score = ll.Score()
+    score.class_names = ["one", "two"]
+    score.update(LOGITS, LABELS)
+    with pytest.raises(ValueError, match="2 names, expected 3, one a class"):
+        score.to_json()
+    with pytest.raises(ValueError, match="4 names, expected 3"):
+        score.class_names = tuple("abcd")
+    for wrong in ("abc", None, (1, 2, 3), 3):
+        with pytest.raises(TypeError, match="class_names: expected a string a class"):
+            score.class_names = wrong
+    score.class_names = np.array(["a\n", "b" * 200, "c"])
+    again = ll.Score.from_json(score.to_json())
+    assert again.class_names == score.class_names
+    assert again.class_names[::2] == (r"a\n", "c")
+    assert (again + score).count == 2 * score.count
+
+
 # --------------------------------------------------------------------------- labels
 
 
@@ -217,6 +235,14 @@ def test_the_json_and_the_page_are_written_together_or_not_at_all(tmp_path, monk
     assert run(*words) == 0
     assert json.loads(out.read_bytes())["count"] == len(LABELS)
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_file_may_have_the_longest_name_there_is(tmp_path):
+    names = ["a" * 254 + "b", "a" * 255, "ä" * 127]
+    files.write_together({tmp_path / name: name.encode() for name in names})
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == dict(
+        zip(names, names, strict=True)
+    )
 
 
 # --------------------------------------------------------------------------- Parquet
