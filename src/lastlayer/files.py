@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +62,8 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 def _partial(path: Path) -> Path:
     name = path.name
     if len(os.fsencode(name)) > LONGEST:
+        import hashlib
+
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return path.with_name(f".{name}.{os.getpid()}.part")
 
