@@ -179,6 +179,15 @@ def test_labels_in_a_folder_belong_to_predictions_of_the_same_ending(tmp_path):
         open_predictions(tmp_path)
 
 
+def test_labels_within_predictions_and_beside_them_are_not_chosen_from(tmp_path):
+    np.savez(tmp_path / "logits.npz", logits=LOGITS, labels=LABELS)
+    np.save(tmp_path / "labels.npy", LABELS[::-1])
+    with pytest.raises(ll.FileFormatError, match=r"npz: has labels \('labels'\), and so has .*npy"):
+        open_predictions(tmp_path)
+    assert np.array_equal(read(tmp_path / "logits.npz")[1], LABELS)
+    assert np.array_equal(read(tmp_path, tmp_path / "labels.npy")[1], LABELS[::-1])
+
+
 def test_a_folder_and_a_file_of_labels_are_both_read(tmp_path):
     (tmp_path / "both").mkdir()
     np.save(tmp_path / "both" / "logits.npy", LOGITS)

@@ -13,6 +13,7 @@ from lastlayer.scoring.readers.opened import open_source
 from lastlayer.scoring.readers.places import files_of, sorted_out
 from lastlayer.scoring.readers.predictions import Part, Predictions
 from lastlayer.scoring.readers.source import Source
+from lastlayer.scoring.text import clean
 
 PathLike = str | os.PathLike[str]
 
@@ -81,6 +82,11 @@ def open_predictions(
     apart = None
     if labels is not None:
         beside = [file for files, named in _sorted_out(labels) for file in named or files]
+    elif beside and (own := next((part for part in parts if part.labels is not None), None)):
+        raise FileFormatError(
+            f"{own.source.file}: has labels ({clean(own.labels, 40)!r}), and so has {beside[0]}: "
+            "give the files or a glob for those within, with --labels for the others"
+        )
     if beside:
         found = [
             (source, columns.labels(source.file, source.columns, labels_name, alone=True) or "")
