@@ -117,6 +117,24 @@ def test_a_json_with_names_that_cannot_be_is_refused(names):
         ll.Score.from_json(json.dumps(document))
 
 
+def test_names_that_are_set_are_a_tuple_and_can_be_written():
+    score = ll.Score()
+    score.class_names = ["one", "two"]
+    score.update(LOGITS, LABELS)
+    with pytest.raises(ValueError, match="2 names, expected 3, one a class"):
+        score.to_json()
+    with pytest.raises(ValueError, match="4 names, expected 3"):
+        score.class_names = tuple("abcd")
+    for wrong in ("abc", None, (1, 2, 3), 3):
+        with pytest.raises(TypeError, match="class_names: expected a string a class"):
+            score.class_names = wrong
+    score.class_names = np.array(["a\n", "b" * 200, "c"])
+    again = ll.Score.from_json(score.to_json())
+    assert again.class_names == score.class_names
+    assert again.class_names[::2] == (r"a\n", "c")
+    assert (again + score).count == 2 * score.count
+
+
 # --------------------------------------------------------------------------- labels
 
 
@@ -147,6 +165,38 @@ def test_a_folder_in_which_names_do_not_tell_labels_apart_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", LOGITS)
     with pytest.raises(ll.FileFormatError, match=r"x\.npy: beside labels\.npy it is unclear"):
         open_predictions(tmp_path)
+
+
+def test_labels_in_a_folder_belong_to_predictions_of_the_same_ending(tmp_path):
+    half = len(LABELS) // 2
+    for name in ("logits_test", "predictions_train"):
+        np.save(tmp_path / f"{name}.npy", LOGITS[:half])
+    for name in ("labels.test", "targets-train"):
+        np.save(tmp_path / f"{name}.npy", LABELS[:half])
+    assert len(read(tmp_path)[0]) == 2 * half
+    (tmp_path / "logits_test.npy").rename(tmp_path / "prob_test.npy")
+    with pytest.raises(ll.FileFormatError, match=r"test\.npy: by their order .* predictions_train"):
+        open_predictions(tmp_path)
+
+
+def test_labels_within_predictions_and_beside_them_are_not_chosen_from(tmp_path):
+    np.savez(tmp_path / "logits.npz", logits=LOGITS, labels=LABELS)
+    np.save(tmp_path / "labels.npy", LABELS[::-1])
+    with pytest.raises(ll.FileFormatError, match=r"npz: has labels \('labels'\), and so has .*npy"):
+        open_predictions(tmp_path)
+    assert np.array_equal(read(tmp_path / "logits.npz")[1], LABELS)
+    assert np.array_equal(read(tmp_path, tmp_path / "labels.npy")[1], LABELS[::-1])
+
+
+def test_a_folder_and_a_file_of_labels_are_both_read(tmp_path):
+    (tmp_path / "both").mkdir()
+    np.save(tmp_path / "both" / "logits.npy", LOGITS)
+    np.save(tmp_path / "both" / "labels.npy", LABELS)
+    np.save(tmp_path / "more.npy", LOGITS)
+    np.save(tmp_path / "more-labels.npy", LABELS)
+    paths = [tmp_path / "both", tmp_path / "more.npy"]
+    labels = read(paths, [tmp_path / "both", tmp_path / "more-labels.npy"])[1]
+    assert np.array_equal(labels, [*LABELS, *LABELS])
 
 
 @pytest.mark.parametrize(
@@ -196,6 +246,14 @@ def test_the_json_and_the_page_are_written_together_or_not_at_all(tmp_path, monk
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_a_file_may_have_the_longest_name_there_is(tmp_path):
+    names = ["a" * 254 + "b", "a" * 255, "ä" * 127]
+    files.write_together({tmp_path / name: name.encode() for name in names})
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == dict(
+        zip(names, names, strict=True)
+    )
+
+
 # --------------------------------------------------------------------------- Parquet
 
 
@@ -226,6 +284,15 @@ def test_columns_of_different_dtypes_are_put_together(tmp_path):
     columns = {"logit_0": x[:, 0], "logit_1": x[:, 1].astype(float), "logit_2": x[:, 2]}
     pq.write_table(pa.table({**columns, "label": y}), tmp_path / "x.parquet")
     assert np.array_equal(read(tmp_path / "x.parquet")[0], x.astype(float))
+
+
+@pytest.mark.parametrize("kind", [pa.bool_(), pa.int8(), pa.uint8(), pa.int16(), pa.int64()])
+def test_labels_in_a_column_a_class_may_be_small_whole_numbers(tmp_path, kind):
+    hot = np.eye(3, dtype=np.int64)[LABELS]
+    columns = {f"logit_{k}": LOGITS[:, k] for k in range(3)}
+    columns |= {f"y_{k}": pa.array(hot[:, k]).cast(kind) for k in range(3)}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert np.array_equal(read(tmp_path / "x.parquet", labels_name="y_*")[1], hot)
 
 
 def test_a_null_in_a_later_batch_has_its_row(tmp_path, monkeypatch):

@@ -283,6 +283,26 @@ def test_json_is_strict_and_read_back_whole(classes):
     assert ll.Score.from_json(text.encode()).count == score.count
 
 
+def test_a_tally_is_added_with_what_it_has_counted_last():
+    one, other = Tally(3, 15, 5), Tally(3, 15, 5)
+    for size in (3, 4):
+        other.expect(size)
+        other.recent[1, 2] += size
+        one.absorb(other)
+        _ = other.matrix  # moves them there
+    assert one.matrix[1, 2] == 10
+
+
+def test_a_json_of_several_infinite_losses_can_be_read_and_merged():
+    logits, labels = made(20, 3)
+    logits[[3, 4, 9], labels[[3, 4, 9]]] = -np.inf
+    score = ll.score(logits, labels)
+    assert score.infinite == 3
+    again = ll.Score.from_json(score.to_json())
+    assert again.to_json() == score.to_json()
+    assert [it.row for it in (again + again).worst[:6]] == [3, 4, 9, 23, 24, 29]
+
+
 def test_a_fit_is_written():
     logits, labels = made(60, 3, right=0.5)
     score = ll.score(logits, labels)

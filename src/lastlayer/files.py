@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+LONGEST = 200  # bytes of a name to which something can be added: systems take 255
+
 
 class FileFormatError(ValueError):
     """A file that does not hold what was expected, or not what its own header says."""
@@ -58,7 +60,12 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.name
+    if len(os.fsencode(name)) > LONGEST:
+        import hashlib
+
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(f".{name}.{os.getpid()}.part")
 
 
 def _write(partial: Path, path: Path, content: bytes) -> None:

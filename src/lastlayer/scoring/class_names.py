@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lastlayer.scoring.text import clean, count
@@ -10,6 +11,30 @@ if TYPE_CHECKING:
     from lastlayer.scoring.score import Score
 
 SHOWN = 24  # letters of a name in a table
+
+
+class ClassNames:
+    """The attribute of a score: a tuple of C names as they are shown, or empty."""
+
+    def __get__(self, score: Score, owner: type[Score]) -> tuple[str, ...]:
+        """The names that were set."""
+        names: tuple[str, ...] = () if score is None else vars(score).get("class_names", ())
+        return names
+
+    def __set__(self, score: Score, names: Iterable[str]) -> None:
+        """Set them, on one line each; TypeError or ValueError for what can be none."""
+        several = isinstance(names, Iterable) and not isinstance(names, str)
+        found = list(names) if several else [None]
+        if not all(isinstance(name, str) for name in found):
+            raise TypeError(f"class_names: expected a string a class, got {clean(repr(names))}")
+        vars(score)["class_names"] = fitting(tuple(map(clean, found)), score.classes or len(found))
+
+
+def fitting(names: tuple[str, ...], classes: int) -> tuple[str, ...]:
+    """The same, or a ValueError where they are not one a class."""
+    if len(names) not in (0, classes):
+        raise ValueError(f"class_names: {len(names)} names, expected {classes}, one a class")
+    return names
 
 
 def agreed(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from lastlayer import __version__
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring.class_names import fitting
 from lastlayer.scoring.confusions import MOST
 from lastlayer.scoring.packing import LARGEST, pack, unpack
 from lastlayer.scoring.tables import Histogram
@@ -59,7 +60,7 @@ def to_json(score: Score) -> str:
             name: getattr(classes, name).tolist()
             for name in ("count", "predicted", "correct", "loss", "precision", "recall", "f1")
         } if listed else None,
-        "class_names": list(score.class_names) or None,
+        "class_names": list(fitting(score.class_names, score.classes)) or None,
         "confusions": [list(pair) for pair in confusion.pairs[:PAIRS]],
         "confusions_too_low_by": confusion.too_low_by,
         "worst": [asdict(example) for example in score.worst],
@@ -244,7 +245,8 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
         (numbers >= 0).all()
         and (numbers < limits).all()
         and (floats >= 0).all()
-        and (np.diff(floats[tally.LOSS_OF]) <= 0).all()
+        # and no difference of two: that of infinite ones is NaN
+        and (floats[tally.LOSS_OF, 1:] <= floats[tally.LOSS_OF, :-1]).all()
         and (not count or bool(score._sources)),
         "worst examples that cannot be",
     )

@@ -90,7 +90,7 @@ def cut(predictions: Predictions, least: int = LEAST) -> Iterator[Predictions]:
     counts = [part.rows or 0 for part in predictions.parts]
     begins = [0, *itertools.accumulate(counts)]
     classes = predictions.classes
-    state = 8 * (8 * classes + (classes**2 if classes <= DENSE else 0))
+    state = 64 * classes + (4 * classes**2 if classes <= DENSE else 0)
     size = max(least, STATES * state, predictions.bytes // MOST)
     step = max(1, size * rows // max(1, predictions.bytes))
     first = 0

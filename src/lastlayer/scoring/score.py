@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lastlayer.scoring.adding import add_rows
-from lastlayer.scoring.class_names import agreed
+from lastlayer.scoring.class_names import ClassNames, agreed
 from lastlayer.scoring.confusions import Confusions
 from lastlayer.scoring.given import pairs_of
 from lastlayer.scoring.metrics import Metrics
@@ -81,7 +81,7 @@ class Score(Metrics):
     temperature_fit : TemperatureFit or None
         Put here by whoever fits one; written to JSON, and not carried over by ``+``.
     class_names : tuple of str
-        Put here by whoever knows them, C strings to be shown in place of numbers; or empty.
+        Put here by whoever knows them, C strings, shown in place of numbers; or empty.
 
     Examples
     --------
@@ -94,6 +94,8 @@ class Score(Metrics):
     >>> score.worst[0].row
     2
     """
+
+    class_names = ClassNames()
 
     def __init__(
         self,
@@ -121,7 +123,6 @@ class Score(Metrics):
         self._sources: list[tuple[int, str | None]] = []  # where in the rows each one begins
         self._failed = ""
         self.temperature_fit: TemperatureFit | None = None
-        self.class_names: tuple[str, ...] = ()
 
     def _start(self, classes: int) -> None:
         if classes > MOST_CLASSES:
@@ -275,8 +276,7 @@ class Score(Metrics):
         if differing:
             raise ValueError(f"scores do not fit each other: {', '.join(differing)}")
         names = agreed(self.class_names, other.class_names)
-        failed = self._failed or other._failed
-        if failed:
+        if failed := self._failed or other._failed:
             raise ValueError(f"a score whose update has failed ({failed}) cannot be added")
         new = object.__new__(Score)
         vars(new).update(vars(self), temperature_fit=None, class_names=names)

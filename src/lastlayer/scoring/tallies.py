@@ -64,7 +64,9 @@ class Tally:
         self.blocks += other.blocks
         self.classes += other.classes
         total = self.matrix
-        total += other.matrix
+        total += other.recent
+        if other._matrix is not None:
+            total += other._matrix
         floats = np.concatenate([self.floats, other.floats], axis=1)
         numbers = np.concatenate([self.numbers, other.numbers], axis=1)
         order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))

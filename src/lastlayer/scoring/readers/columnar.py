@@ -21,7 +21,7 @@ from lastlayer.scoring.text import clean
 
 DECODED = 32 << 20  # bytes of many columns that Arrow decodes at a time: each call costs 10 µs
 FEW = 1 << 18  # bytes of a column that it decodes at a time where there is room
-LIKE = {2: np.uint16(0), 4: np.uint32(0), 8: np.uint64(0)}  # as wide as a float is
+LIKE = {2: np.uint16(0), 4: np.uint32(0), 8: np.uint64(0)}  # as wide as most numbers are
 
 
 @dataclass
@@ -83,8 +83,8 @@ def _side_by_side(
     columns: Sequence[Any], dtype: np.dtype[Any], threads: int
 ) -> Callable[[int, int], Array]:
     """Columns without nulls, a class each, as rows (n, C)."""
-    size, buffers = dtype.itemsize, [column.buffers()[-1] for column in columns]
-    if any(_dtype(column.type) != dtype for column in columns):
+    size = dtype.itemsize
+    if size not in LIKE or any(_dtype(column.type) != dtype for column in columns):
 
         def converted(start: int, end: int) -> Array:
             block = np.empty((end - start, len(columns)), dtype)
@@ -97,7 +97,7 @@ def _side_by_side(
 
     from lastlayer.kernels.side_by_side import side_by_side
 
-    like = LIKE[size]
+    like, buffers = LIKE[size], [column.buffers()[-1] for column in columns]
     # the buffers are held by what is returned
     places = np.array([b.address + size * c.offset for b, c in zip(buffers, columns, strict=True)])
 

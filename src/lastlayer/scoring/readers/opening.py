@@ -13,6 +13,7 @@ from lastlayer.scoring.readers.opened import open_source
 from lastlayer.scoring.readers.places import files_of, sorted_out
 from lastlayer.scoring.readers.predictions import Part, Predictions
 from lastlayer.scoring.readers.source import Source
+from lastlayer.scoring.text import clean
 
 PathLike = str | os.PathLike[str]
 
@@ -80,8 +81,12 @@ def open_predictions(
         raise FileFormatError(f"{parts[0].source.file}: has no rows")
     apart = None
     if labels is not None:
-        predicted, named = _files(labels)
-        beside = named or predicted
+        beside = [file for files, named in _sorted_out(labels) for file in named or files]
+    elif beside and (own := next((part for part in parts if part.labels is not None), None)):
+        raise FileFormatError(
+            f"{own.source.file}: has labels ({clean(own.labels, 40)!r}), and so has {beside[0]}: "
+            "give the files or a glob for those within, with --labels for the others"
+        )
     if beside:
         found = [
             (source, columns.labels(source.file, source.columns, labels_name, alone=True) or "")
@@ -118,9 +123,13 @@ def has_labels(
 
 def _files(paths: PathLike | Sequence[PathLike]) -> tuple[list[File], list[File]]:
     """The files of predictions, and those of labels that lie in the same folders."""
-    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = [sorted_out(path, files_of(path)) for path in several]
+    found = _sorted_out(paths)
     return [f for files, _ in found for f in files], [f for _, labels in found for f in labels]
+
+
+def _sorted_out(paths: PathLike | Sequence[PathLike]) -> list[tuple[list[File], list[File]]]:
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    return [sorted_out(path, files_of(path)) for path in several]
 
 
 def _parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ def files_of(path: str | os.PathLike[str]) -> list[File]:
 
 LABELS = ("labels", "targets")
 PREDICTIONS = ("logits", "predictions", "prob")
+# what files of both kinds have in common, between what they hold and their format
+_COMMON = re.compile(
+    r"(?:labels|targets|logits|predictions|prob(?:abilities|s)?)[-_. ]?(.*?)(?:\.gz)?", re.DOTALL
+)
 
 
 def sorted_out(path: str | os.PathLike[str], files: list[File]) -> tuple[list[File], list[File]]:
@@ -51,7 +56,28 @@ def sorted_out(path: str | os.PathLike[str], files: list[File]) -> tuple[list[Fi
             f"{odd}: beside {clean(labels[0].name)} it is unclear whether it holds predictions: "
             f"name those {'*, '.join(PREDICTIONS)}*, or give the files or a glob with --labels"
         )
-    return (predictions, labels) if predictions and labels else (files, [])
+    if not (predictions and labels):
+        return files, []
+    _check_pairs(predictions, labels)
+    return predictions, labels
+
+
+def _check_pairs(predictions: list[File], labels: list[File]) -> None:
+    """Refuse as many files of labels as of predictions, several, whose names do not go together."""
+    if 1 < len(labels) == len(predictions):
+        for one, other in zip(predictions, labels, strict=True):
+            if _ending(one) != _ending(other):
+                raise FileFormatError(
+                    f"{other}: by their order its labels are those of {clean(one.name)}, and the "
+                    "names do not end alike: give the files or globs, with --labels"
+                )
+
+
+def _ending(file: File) -> str:
+    """What tells files of a folder apart: test of logits_test.npy."""
+    found = _COMMON.fullmatch(file.name)
+    assert found is not None  # by its name it has been sorted out
+    return found[1].rpartition(".")[0]
 
 
 def _of_known_kinds(parts: Iterable[str], folder: str) -> list[str]:
