@@ -196,7 +196,7 @@ def test_a_worker_is_killed_midway(cluster, files):
     killer.join()
     assert (files / "killed").exists()
     assert sum(rows) == ROWS
-    assert len(rows) == 4
+    assert len(rows) == 6
     assert score.to_json() == by_one_process(found, bytes=77).to_json()
 
 
