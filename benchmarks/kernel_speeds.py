@@ -126,7 +126,7 @@ def ceilings(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """GB a second of one array; `arithmetic` in vector instructions a nanosecond."""
     one, size, rounds = np.float32(1), x.nbytes / 1e9, 1_000_000
     at_x, at_y, row = x.ctypes.data, y.ctypes.data, C * 4
-    workers = threads.thread_count()
+    workers = threads.get_num_threads()
     many = 8 * workers
 
     def arithmetic() -> None:
@@ -234,7 +234,7 @@ def main(path: str) -> None:
     labels = rng.integers(0, C, N)
     results = {
         "machine": machine.describe(),
-        "threads": threads.thread_count(),
+        "threads": threads.get_num_threads(),
         "logits": [N, C],
         "kernels": kernels(x, y, labels),
         "ceilings": ceilings(x, y),
