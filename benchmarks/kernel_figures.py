@@ -202,7 +202,7 @@ def sums(axes: Any) -> None:
     row(axes, 3, 31, 12, done=4, now=4, asked=(6, 7))
     axes.text(3, 29.2, "a row of logits, float32", size=7.5, color=FAINT, va="top")
     axes.annotate("", (19.3, 34.9), (14.1, 34.9), arrowprops=arrow(GREEN, 1.2, "arc3,rad=-0.4"))
-    axes.text(20.3, 36.2, "asked for 4 KB ahead", size=7.5, color=GREEN, va="center")
+    axes.text(20.3, 36.2, "asked for 2 KB ahead", size=7.5, color=GREEN, va="center")
     point(axes, (29.4, 32.5), (55.6, 32.5), BLUE)
     axes.text(42.5, 33.3, "read once: 4 B", size=8, color=BLUE, ha="center", va="bottom")
     box(axes, 56, 27.5, 10, 10, "block", BLUE)
@@ -224,7 +224,7 @@ def result(axes: Any) -> None:
     axes.text(43, 22.5, "and stays", size=8, color=BLUE, ha="right", va="center")
     box(axes, 39, 9.7, 10, 4.4, "the row", BLUE)
     point(axes, (49.4, 11.9), (73.6, 11.9), BLUE)
-    axes.text(61.5, 12.6, "read again, from the cache", size=8, color=BLUE, ha="center")
+    axes.text(61.5, 12.6, "its exponentials, kept in the cache", size=8, color=BLUE, ha="center")
     box(axes, 74, 9.7, 14, 4.4, "3  exp · factor", INK)
     axes.plot([81, 81], [9.5, 6.1], color=RED, lw=1.8, solid_capstyle="butt")
     point(axes, (81, 6.1), (29.6, 6.1), RED)
@@ -298,9 +298,9 @@ def draw_roofline(speeds: dict[str, Any]) -> bytes:
         ):
             axes.axhline(speed, color=colour, lw=1.2, ls=(0, (4, 2)))
             place = speed * (1.02 if side == "bottom" else 0.975)
-            axes.text(left * 1.02, place, f"{name}: {speed:.1f}", size=8, color=colour, va=side)
+            axes.text(left * 2, place, f"{name}: {speed:.1f}", size=8, color=colour, va=side)
         for count, speed, name, side, colour in (
-            (loss, kernels["loss, cache"], "loss, from a cache", -1, SKY),
+            (loss, kernels["loss, cache"], "loss, from a cache", 1, SKY),
             (loss, kernels["loss"], "loss", 1, BLUE),
             (gradient, kernels["gradient in place"], "gradient in place", 1, BLUE),
             (gradient, kernels["gradient"], "gradient", 1, BLUE),
