@@ -72,7 +72,6 @@ def _write(partial: Path, path: Path, content: bytes) -> None:
     try:
         partial.write_bytes(content)
     except OSError as error:
-        error.filename = str(
-            path
-        )  # a full disk has no name of its own, and the part's means little
+        # a full disk has no name of its own, and the part's means little
+        error.filename = str(path)
         raise

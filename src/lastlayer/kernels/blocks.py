@@ -6,6 +6,7 @@ none waits for another. What is read lies in memory or in a buffer, in the dtype
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,24 +45,21 @@ AHEAD = 2048  # bytes: how far before its use memory is asked for, the next bloc
 # --------------------------------------------------------------------------- sums
 
 
-@inner
-def ask(x: Any, ahead: Any, lanes: Any) -> None:
-    """Ask for the memory of the four vectors at x[ahead], of the next block."""
-    prefetch(x, ahead)
-    prefetch(x, ahead + 2 * lanes)
-    if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
-        prefetch(x, ahead + lanes)
-        prefetch(x, ahead + 3 * lanes)
+def _asker(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    @inner
+    def ask(x: Any, ahead: Any, lanes: Any) -> None:
+        fetch(x, ahead)
+        fetch(x, ahead + 2 * lanes)
+        if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
+            fetch(x, ahead + lanes)
+            fetch(x, ahead + 3 * lanes)
+
+    return ask
 
 
-@inner
-def ask_early(x: Any, ahead: Any, lanes: Any) -> None:
-    """The same of what is needed later, and would crowd L1."""
-    prefetch_into_l2(x, ahead)
-    prefetch_into_l2(x, ahead + 2 * lanes)
-    if lanes * width(x[0]) > 32:
-        prefetch_into_l2(x, ahead + lanes)
-        prefetch_into_l2(x, ahead + 3 * lanes)
+# Ask for the memory of the four vectors at x[ahead], of the next block; and of what is needed
+# later, and would crowd L1.
+ask, ask_early = _asker(prefetch), _asker(prefetch_into_l2)
 
 
 @inner

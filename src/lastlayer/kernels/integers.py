@@ -24,16 +24,12 @@ def shifted(typingctx: Any, n: Any, by: Any) -> Any:
 
 
 @intrinsic
-def number_of(typingctx: Any, n: Any) -> Any:
-    """A vector of int64, less than 2^51 in size, as float64."""
+def as_floats(typingctx: Any, n: Any) -> Any:
+    """Whole numbers as float64."""
     result = Vector(types.float64, n.lanes)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        # 1.5 · 2^52 plus a whole number has that in its low bits
-        shift = ir.Constant(args[0].type, [0x4338000000000000] * n.lanes)
-        kind = context.get_value_type(result)
-        shifted = builder.bitcast(builder.add(args[0], shift), kind)
-        return builder.fsub(shifted, builder.bitcast(shift, kind))
+        return builder.sitofp(args[0], context.get_value_type(result))
 
     return result(n), codegen
 

@@ -20,7 +20,7 @@ from lastlayer.kernels.group import (
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
-from lastlayer.kernels.integers import number_of, one_a_lane
+from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
     gather_at,
@@ -34,6 +34,7 @@ from lastlayer.kernels.row import (
     FAULTS,
     LABEL,
     LANES,
+    LOSS,
     PICKED,
     SAMPLE,
     TOP,
@@ -42,7 +43,7 @@ from lastlayer.kernels.row import (
     finish_coefficients,
     finish_index,
     finish_normaliser,
-    give,
+    give_run,
 )
 from lastlayer.kernels.simd import equal, fill, less, where
 from lastlayer.kernels.vecmath import rate_of
@@ -115,13 +116,13 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                 labels = load_up_to(pointer(indices, _I64), row + r, tile - r, 0, _I64)
                 counts = less(zero, load(d, SAMPLE + r, _F64))
                 places = one_a_lane(labels, lanes, r)
-                store(d, LABEL + r, where(counts, number_of(labels), fill(-1.0, _F64)))
+                store(d, LABEL + r, where(counts, as_floats(labels), fill(-1.0, _F64)))
                 _pick(d, r, logits, gaps, places, counts, cap)
         if mix is None:
             finish_index(d, numbers, g, tile, like)
         else:
             finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
-        give(d, losses, row, tile)
+        give_run(d, LOSS, losses, row, tile)
 
         if g is not None:
             give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, like)
@@ -148,7 +149,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         sum_group(d, logits, result, None, None, count, None, None, like)
         finish_normaliser(d, tile, like)
         if y is None:
-            give(d, pointer(lse, like), row, tile)
+            give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
             normalise_group(d, logits, result, count, logarithms, like)
             store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), count,

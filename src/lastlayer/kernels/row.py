@@ -229,11 +229,11 @@ def finish_normaliser(d: Any, tile: Any, like: Any) -> None:
 
 
 @inner
-def give(d: Any, losses: Any, row: Any, tile: Any) -> None:
-    """Store the tile's losses, rounded once."""
+def give_run(d: Any, source: Any, column: Any, row: Any, tile: Any) -> None:
+    """Store a run of a tile's numbers, rounded once."""
     for r in range(0, tile, LANES):
-        value = load(d, LOSS + r, _F64)
+        value = load(d, source + r, _F64)
         if tile - r >= LANES:
-            store(losses, row + r, value)
+            store(column, row + r, value)
         else:
-            store_first(losses, row + r, tile - r, value)
+            store_first(column, row + r, tile - r, value)

@@ -30,7 +30,7 @@ _LLVM = {
 }
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {types.int32: types.float32, types.int64: types.float64}
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_I32 = ir.IntType(32)
 
 
 class Vector(types.Type):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.group import MOST_CLASSES, G, X, load_group
-from lastlayer.kernels.integers import one_a_lane
+from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.memory import (
     gather_at,
@@ -35,7 +35,7 @@ from lastlayer.kernels.simd import (
 from lastlayer.kernels.statistics_blocks import distance, second_scale, second_start, with_second
 from lastlayer.kernels.statistics_row import BEFORE, FIRST, PLACE, SECOND, finish, give
 from lastlayer.kernels.vecmath import exp_scaled, rate_of, unscale
-from lastlayer.kernels.whole import as_floats, plus
+from lastlayer.kernels.whole import plus
 
 _F64, _I64 = np.float64(0), np.int64(0)
 

@@ -31,6 +31,7 @@ from lastlayer.kernels.row import (
     WEIGHT,
     M,
     finite_rest,
+    give_run,
     index_loss,
 )
 from lastlayer.kernels.simd import bits, fill, maximum
@@ -115,32 +116,21 @@ def give(d: Any, columns: Any, row: Any, tile: Any, variance: Any, like: Any) ->
 
     def statistics(d: Any, columns: Any, row: Any, tile: Any, variance: Any, like: Any) -> None:
         loss, prediction, confidence, doubt, rank, brier, entropy = columns
-        _give(d, LOSS, pointer(loss, like), row, tile)
+        give_run(d, LOSS, pointer(loss, like), row, tile)
         _give_whole(d, PLACE, pointer(prediction, _I64), row, tile)
-        _give(d, CONFIDENCE, pointer(confidence, _F64), row, tile)
-        _give(d, DOUBT, pointer(doubt, _F64), row, tile)
+        give_run(d, CONFIDENCE, pointer(confidence, _F64), row, tile)
+        give_run(d, DOUBT, pointer(doubt, _F64), row, tile)
         _give_whole(d, BEFORE, pointer(rank, _I64), row, tile)
-        _give(d, BRIER, pointer(brier, _F64), row, tile)
-        _give(d, ENTROPY, pointer(entropy, _F64), row, tile)
+        give_run(d, BRIER, pointer(brier, _F64), row, tile)
+        give_run(d, ENTROPY, pointer(entropy, _F64), row, tile)
 
     def derivatives(d: Any, columns: Any, row: Any, tile: Any, variance: Any, like: Any) -> None:
         loss, slope, curvature = columns
-        _give(d, LOSS, pointer(loss, _F64), row, tile)
-        _give(d, SLOPE, pointer(slope, _F64), row, tile)
-        _give(d, CURVATURE, pointer(curvature, _F64), row, tile)
+        give_run(d, LOSS, pointer(loss, _F64), row, tile)
+        give_run(d, SLOPE, pointer(slope, _F64), row, tile)
+        give_run(d, CURVATURE, pointer(curvature, _F64), row, tile)
 
     return statistics if isinstance(variance, types.NoneType) else derivatives
-
-
-@inner
-def _give(d: Any, source: Any, target: Any, row: Any, tile: Any) -> None:
-    lanes = lane_count(_F64)
-    for r in range(0, tile, lanes):
-        v = load(d, source + r, _F64)
-        if tile - r >= lanes:
-            store(target, row + r, v)
-        else:
-            store_first(target, row + r, tile - r, v)
 
 
 @inner

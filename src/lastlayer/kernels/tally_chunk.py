@@ -8,6 +8,7 @@ import numpy as np
 
 from lastlayer.kernels.chunks import CHUNK
 from lastlayer.kernels.exact_sum import HALF
+from lastlayer.kernels.integers import as_floats
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.lanes import largest_of
 from lastlayer.kernels.memory import lane_count, load, load_up_to, store
@@ -44,7 +45,6 @@ from lastlayer.kernels.tally_words import (
     UNIT,
 )
 from lastlayer.kernels.whole import (
-    as_floats,
     down,
     larger,
     only,

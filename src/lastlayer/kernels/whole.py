@@ -52,17 +52,6 @@ def truncated(typingctx: Any, x: Any) -> Any:
 
 
 @intrinsic
-def as_floats(typingctx: Any, n: Any) -> Any:
-    """Whole numbers as float64."""
-    result = Vector(types.float64, n.lanes)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.sitofp(args[0], context.get_value_type(result))
-
-    return result(n), codegen
-
-
-@intrinsic
 def single_bits(typingctx: Any, x: Any) -> Any:
     """The bits of float64 that were rounded to float32, none of them negative."""
     result = Vector(types.int64, x.lanes)

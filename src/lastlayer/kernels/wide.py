@@ -25,6 +25,7 @@ from lastlayer.kernels.row import (
     FAULTS,
     INVERSE_TEMPERATURE,
     LONGEST,
+    LOSS,
     OWN,
     PICKED,
     SAMPLE,
@@ -34,7 +35,7 @@ from lastlayer.kernels.row import (
     finish_index,
     finish_labels,
     finish_normaliser,
-    give,
+    give_run,
 )
 from lastlayer.kernels.softcap_row import scale_factors
 from lastlayer.kernels.tile import (
@@ -125,7 +126,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             finish_index(d, numbers, g, tile, like)
         else:
             finish_coefficients(d, numbers, mix, indices != 0, g, tile, like)
-        give(d, losses, row, tile)
+        give_run(d, LOSS, losses, row, tile)
 
         if g is not None:
             if indices != 0:
@@ -172,7 +173,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
               0, None, None, NOTHING, 0, memory, result)  # fmt: skip
         finish_normaliser(d, tile, like)
         if y is None:
-            give(d, pointer(lse, like), row, tile)
+            give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
             place = outer * y[1] + position * y[2]
             run = past and staged is None, line, *side_by_side(y, count, inner_count, row, lo, hi)
