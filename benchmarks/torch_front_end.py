@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import cross_entropy as eager
 
+from lastlayer.bench.measure import PAUSE, wait_awake
 from lastlayer.torch import cross_entropy
 
 SHAPES = [
@@ -28,13 +29,13 @@ SHAPES = [
 
 
 def in_turns(calls: list[Callable[[], object]], rounds: int = 9) -> list[float]:
-    """The median time of each, in ms, with silence before it for idle threads to go to sleep."""
+    """The median time of each, in ms, with a pause before it for idle threads to stop spinning."""
     times: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
     for _ in range(rounds):
         for call, taken in zip(calls, times, strict=True):
-            time.sleep(0.03)
+            wait_awake(PAUSE)
             start = time.perf_counter()
             call()
             taken.append(time.perf_counter() - start)

@@ -26,6 +26,7 @@ from lastlayer.bench.inputs import Inputs, make_inputs
 from lastlayer.bench.peers import PEERS
 
 PAUSE = 0.03  # seconds before a turn: OpenMP's idle threads spin that long, and would take part
+_AWAKE = np.zeros(1 << 16, np.float32)  # what is read meanwhile, from the cache
 TURN = 0.01  # seconds: what is faster than that is called several times a turn
 FEWEST, MOST = 3, 100  # turns of a contestant, where the seconds decide
 Progress = Callable[[str, int, int], None]  # what is done, turns done, turns to do
@@ -247,15 +248,26 @@ def _order(turns: Sequence[int], seed: int = 0) -> list[int]:
 
 
 def _turn(prepared: Prepared, calls: int) -> float:
-    """Silence, a call that isn't timed, and those that are: seconds a call.
+    """A pause, a call that isn't timed, and those that are: seconds a call.
 
-    After the silence caches and threads are cold, and they aren't where users call in a loop.
+    After the pause caches and threads are cold, and they aren't where users call in a loop.
     """
     if prepared.restore:
         prepared.restore()
-    time.sleep(PAUSE)
+    wait_awake(PAUSE)
     prepared.call()
     return _time(prepared.call, calls)
+
+
+def wait_awake(seconds: float) -> None:
+    """Let the time pass at work, as it does where a loss is called: between other computations.
+
+    After sleeping a processor is slow for some milliseconds, and Linux may put the threads of a
+    process that slept on one core for as long, which hits whoever wakes threads of its own.
+    """
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        _AWAKE.max()
 
 
 def _time(call: Callable[[], Any], calls: int) -> float:
