@@ -135,6 +135,8 @@ def test_what_is_tiny_is_exact_down_to_where_float32_ends(classes: int) -> None:
 def test_losses_have_the_bits_of_cross_entropy(classes: int, dtype: Any) -> None:
     x, y = rows(3 if classes > 1000 else 83, classes, dtype)
     y[::7] = -100
+    if dtype != np.float16:  # rows that are summed otherwise: float32 has few numbers left there
+        x[1::9] += np.array(2.0**21, dtype)
     for options in ({"temperature": 0.5}, {}) if dtype == np.float32 else ({},):
         got = row_statistics(softmax_problem(x, y, **options))
         want = ll.cross_entropy(x, y, reduction="none", **options)

@@ -91,7 +91,7 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
+def block_below(x: Any, at: Any, n: Any, ahead: Any, cap: Any, about: Any, kept: Any, to: Any,
                 like: Any) -> Any:  # fmt: skip
     """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
 
@@ -107,7 +107,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
             keep(kept, shift + j, None, e)
             s = s + e
             j += 4 * lanes
-        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+        elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j + ahead, lanes)
             e = effect(load(x, j, s), about, beyond_near(about))[0]
             keep(kept, shift + j, None, e)
@@ -123,8 +123,8 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, about: Any, kept: Any, to: Any,
-              like: Any) -> Any:  # fmt: skip
+def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, cap: Any, about: Any, kept: Any,
+              to: Any, like: Any) -> Any:  # fmt: skip
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) in each lane. A NaN is not m."""
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
@@ -139,7 +139,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, about: Any, kept: Any
             s = where(below, s + e, s)
             several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
-        elif j + 4 * lanes <= end and _all_outer(x, j, about, like):
+        elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask_early(x, j + ahead, lanes)
             v = load(x, j, s)
             below = differ(v, fill(m, s))
@@ -205,8 +205,8 @@ def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
 
 
 @inner
-def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, g: Any,
-         to: Any, past: Any, like: Any) -> None:  # fmt: skip
+def emit(value: Any, cap: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
+         g: Any, to: Any, past: Any, like: Any) -> None:  # fmt: skip
     """g[to + j] = value(x[at + j]) for j < n, but `own` at the label.
 
     `past` is (whether past the caches, a line, from, end): g[from : end] is all written one piece
@@ -223,7 +223,7 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
             j += 4 * lanes
-        elif whole and _all_outer(x, at + j, about, like):
+        elif cap is not None and whole and _all_outer(x, at + j, about, like):
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, beyond_near(about), v), past_cache)
             j += 4 * lanes

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from lastlayer.kernels.simd import features
+from lastlayer.kernels.simd import call, features
 
 # a number of the type that stands for each dtype, by layout.KINDS: single, double, half, bfloat
 KIND_LIKES = (np.float32(0), np.float64(0), np.uint16(0), np.int16(0))
@@ -85,10 +85,24 @@ def rounded(context: Any, builder: Any, value: Any, like: Any, kind: Any) -> Any
     if like == types.float64:
         value = builder.fptrunc(value, _shaped(FLOATS[types.float32], value.type))
     words = _shaped(_I16, value.type)
+    if kind == _HALF and value.type == ir.VectorType(FLOATS[types.float32], 16):
+        if "+avx512f" in features(context):
+            return _halves_of_sixteen(builder, value)
     if kind == _HALF and _has_halves(context):
         return builder.bitcast(builder.fptrunc(value, _shaped(ir.HalfType(), value.type)), words)
     whole = builder.bitcast(value, _shaped(_I32, value.type))
     return builder.trunc((_to_half if kind == _HALF else _to_bfloat)(builder, whole), words)
+
+
+def _halves_of_sixteen(builder: Any, value: Any) -> Any:
+    """sixteen float32 as the bits of float16.
+
+    As bits, since LLVM 22 writes sixteen float16 through the caches where it is told to write past
+    them, if the processor computes with float16.
+    """
+    words, to_nearest = ir.VectorType(_I16, 16), _I32(0)
+    arguments = [value, to_nearest, same(words, 0), _I16(-1)]
+    return call(builder, "llvm.x86.avx512.mask.vcvtps2ph.512", words, arguments)
 
 
 def _to_bfloat(builder: Any, n: Any) -> Any:

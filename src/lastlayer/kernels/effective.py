@@ -153,7 +153,7 @@ def largest_square(v: Any, squares: Any, cap: Any) -> Any:
 
 @by_dtype
 def all_within(squares: Any, about: Any) -> Any:
-    """Whether logits of at most these squares are NEAR."""
+    """Whether logits of at most these squares are NEAR; all of a row's, or none, without a cap."""
 
     def yes(squares: Any, about: Any) -> Any:
         return True
@@ -174,15 +174,14 @@ def all_within(squares: Any, about: Any) -> Any:
 def all_outer(squares: Any, about: Any) -> Any:
     """Whether they are NEAR or OUTER_TOO; asked where not all are NEAR."""
 
-    def constant(squares: Any, about: Any) -> Any:
-        return shifted
+    def no(squares: Any, about: Any) -> Any:
+        return False
 
     def compared(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
         return all_of(less(most, const(about[0][OUTER], most)))
 
-    shifted = _swift(about)
-    return compared if _in_two(about) else constant
+    return compared if _in_two(about) else no
 
 
 @by_dtype
@@ -195,7 +194,7 @@ def beyond_near(about: Any) -> Any:
     def outer(about: Any) -> Any:
         return OUTER_TOO
 
-    return outer if _in_two(about) or _swift(about) else alike
+    return outer if _in_two(about) else alike
 
 
 def _in_two(about: Any) -> bool:

@@ -194,11 +194,12 @@ def _store(past_cache: bool) -> Callable[..., Any]:
     def write(typingctx: Any, target: Any, index: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             element, size = _stored(context, target.dtype), target.dtype.bitwidth // 8
-            data = rounded(context, builder, args[2], value.dtype, target.dtype)
             lanes = lanes_of(value.dtype)
             for at in range(0, value.lanes, lanes):
+                one = part(builder, args[2], at, lanes)
+                data = rounded(context, builder, one, value.dtype, target.dtype)
                 place = _place(builder, args[0], builder.add(args[1], _I64(at)), element, lanes)
-                done = builder.store(part(builder, data, at, lanes), place)
+                done = builder.store(data, place)
                 done.align = size * lanes if past_cache else size
                 if past_cache:
                     done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))

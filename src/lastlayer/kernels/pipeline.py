@@ -8,6 +8,7 @@ same code as ever: the kernels are as fast, and take less time to compile.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from numba import _dynfunc
@@ -24,10 +25,16 @@ _NEEDLESS = {
     "DumpParforDiagnostics",
 }  # fmt: skip
 
+# A function that is made of more than these, each counted wherever it is called, is optimised in
+# the kernel alone: its loops are in functions that it calls, and those have been by then.
+_LARGE = 32
+
 # What follows stands on these, which Numba does not promise: without them its own way is taken.
 for _owner, _name in (
     (Flags, "no_compile"),
     (JITCodeLibrary, "_finalize_final_module"),
+    (JITCodeLibrary, "_optimize_final_module"),
+    (CompilerBase, "_compile_core"),
     (JITCodeLibrary, "_ensure_finalized"),
     (_dynfunc, "make_function"),
 ):
@@ -37,6 +44,11 @@ for _owner, _name in (
 
 class _Part(JITCodeLibrary):  # type: ignore[misc]
     """The LLVM code of a function that is only ever inlined: it never becomes machine code."""
+
+    def _optimize_final_module(self) -> None:
+        self.size = 1 + sum(getattr(one, "size", 1) for one in set(self._linking_libraries))
+        if self.size <= _LARGE:
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalized = True
@@ -66,6 +78,17 @@ class Kernel(CompilerBase):  # type: ignore[misc]
     """The passes for a function that Python calls."""
 
     lowering: type = NativeLowering
+
+    def _compile_core(self) -> Any:
+        # Numba makes objects by the million, most of which last: to look for garbage among them
+        # takes a sixteenth of the time. Only one thread compiles at a time.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return super()._compile_core()
+        finally:
+            if collects:
+                gc.enable()
 
     def define_pipelines(self) -> list[Any]:
         """Numba's own passes, less the needless, with this class's way to LLVM."""

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.blocks import AHEAD, ask, ask_early
-from lastlayer.kernels.effective import ANY, effect
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import largest_of, total_of
 from lastlayer.kernels.masks import bits_set, first_bit, store_mask
@@ -152,28 +152,29 @@ def block_sums(x: Any, at: Any, n: Any, most: Any, about: Any, rate: Any, varian
     # of nothing but −inf so far: any number, or its distance to itself would be NaN
     level = about[1] if about[1] > -np.inf else as_like(0.0, like)
     lanes, end, j, t = lane_count(like), at + n, at, fill(level, like)
+    fours = end if all_within(None, about) else at  # as `blocks` takes them, or one by one
     a = fill(0.0, like)
     b, c, d, rest, first = a, a, a, a, a
     second = second_start(like, variance)
-    while j + 4 * lanes <= end:
+    while j + 4 * lanes <= fours:
         _ask(x, j, lanes, most)
         v = load(x, j, like)
-        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
         a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
         b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
         c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes
         v = load(x, j, like)
-        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
+        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
         d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
         _mark(marks, j - at, v, most)
         j += lanes

@@ -90,7 +90,8 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate:
                 rise(d, r, m, rate, inv_t, cap)
     about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, like)
     if reached:
-        total, ties = block_sum(x, at, n, ahead, as_like(d[M + r], like), about, kept, to, like)
+        level = as_like(d[M + r], like)
+        total, ties = block_sum(x, at, n, ahead, level, cap, about, kept, to, like)
         if known:
             store(totals, r * lane_count(like), total)
             store(totals, (TILE + r) * lane_count(like), ties)
@@ -98,7 +99,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate:
             d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
             d[TIES + r] += np.float64(total_of(ties))
     else:
-        total = block_below(x, at, n, ahead, about, kept, to, like)
+        total = block_below(x, at, n, ahead, cap, about, kept, to, like)
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
 
 
