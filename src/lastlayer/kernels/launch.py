@@ -10,20 +10,20 @@ from typing import Any, Literal
 import numpy as np
 
 from lastlayer.contract import Array, address, loss_dtype
-from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
+from lastlayer.kernels import gathered, group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
 from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_row import constants
 from lastlayer.problem import Problem
 
-_SCRATCH = max(tile.SCRATCH, group.SCRATCH)
+_SCRATCH = max(gathered.SCRATCH, group.SCRATCH)
 _STATES = row.STATES * 8
 PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again from the caches
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept: 960 kB, touched where used."""
+    """Working memory of a thread, made at its first call and kept: 2 MB, touched where used."""
 
     def __init__(self) -> None:
         self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
@@ -64,23 +64,23 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
-    kernel = kernels_for(count).loss_rows
     likes = (like, _like(x), _like(targets), _like(weights))
 
     wrong: list[int] = []
 
     for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
+        kernels, staged = _kernels(part, x, like)
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
         losses = part.space(loss)
         arguments = (
-            part.inner, count, of_x, of_g, past, _staged(part, count),
-            of_targets or layout.NOTHING, mix,
+            part.inner, count, of_x, of_g, past, staged, of_targets or layout.NOTHING, mix,
             _address(weights), _address(indices), _address(classes), _address(samples),
             problem.ignore_index, numbers, temperature, cap, address(losses),
         )  # fmt: skip
 
-        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
+        def work(lo: int, hi: int, kernel: Any = kernels.loss_rows,
+                 arguments: tuple[Any, ...] = arguments) -> None:  # fmt: skip
             if kernel(lo, hi, *arguments, *scratch.addresses, *likes):
                 wrong.append(lo)
 
@@ -116,10 +116,17 @@ def targets_fit(targets: Array) -> bool:
     return not wrong
 
 
-def _staged(part: layout.Rows, count: int) -> int | None:
-    """None where the classes of all arrays lie side by side, or a kernel has one way for all."""
+def _kernels(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
+    """The kernels for a part, and the rows copied at a time: None where none are.
+
+    None are where the classes of all arrays lie side by side, or a kernel has one way for all.
+    """
+    count = x.shape[-1]
     beside = all(a is None or a[3] == 1 for a in part.layouts)
-    return None if beside or count <= group.MOST_CLASSES else 1
+    if beside or count <= group.MOST_CLASSES:
+        return kernels_for(count), None
+    together = gathered.rows_together(count, x.itemsize, like.itemsize)
+    return (gathered, together) if together else (wide, tile.TILE)
 
 
 def kernels_for(count: int) -> Any:
@@ -193,17 +200,17 @@ def logsumexp(x: Array) -> Array:
 def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None) -> None:
     like, count = loss_dtype(x).type(0), x.shape[-1]
     past = past_cache(x, out)
-    kernel = kernels_for(count).normalise_rows
 
     for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
+        kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)
         arguments = (
-            part.inner, count, of_x, of_y, past, _staged(part, count), logarithms,
-            _address(results),
-        )  # fmt: skip
+            part.inner, count, of_x, of_y, past, staged, logarithms, _address(results),
+        )
 
-        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
+        def work(lo: int, hi: int, kernel: Any = kernels.normalise_rows,
+                 arguments: tuple[Any, ...] = arguments) -> None:  # fmt: skip
             kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
 
         spread(work, part.rows, count, like.itemsize, (x, out, results))

@@ -115,7 +115,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         step = x[2] if staged is None else LONGEST
         sums = (d, whole, step, tile, rate, per_t, cap, w, mix, totals, count, kept, bases, like)
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, targets,
-              t_start, t_memory, t_buffer, NOTHING, 0, memory, result)  # fmt: skip
+              t_start, t_memory, t_buffer, NOTHING, 0, memory, result, like)  # fmt: skip
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
@@ -140,7 +140,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases, run, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,
                   memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
-                  pointer(g[0], x_like), result)  # fmt: skip
+                  pointer(g[0], x_like), result, like)  # fmt: skip
         row += tile
     return d[FAULTS]
 
@@ -170,7 +170,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         step = x[2] if staged is None else LONGEST
         sums = (d, whole, step, tile, None, 1.0, None, None, None, totals, count, kept, bases, like)
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING,
-              0, None, None, NOTHING, 0, memory, result)  # fmt: skip
+              0, None, None, NOTHING, 0, memory, result, like)  # fmt: skip
         finish_normaliser(d, tile, like)
         if y is None:
             give_run(d, LOSS, pointer(lse, like), row, tile)
@@ -180,5 +180,5 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             known = (d, logarithms, count, kept, bases, run, like)
             visit(give_softmax, known, staged, count, count, tile, x, start,
                   memory, buffer, NOTHING, 0, None, None, y, place, pointer(y[0], x_like),
-                  result)  # fmt: skip
+                  result, like)  # fmt: skip
         row += tile
