@@ -1,8 +1,8 @@
 """Kernels for many classes that do not lie side by side: some rows at a time, side by side.
 
-As many rows as a quarter of an L2 cache holds are copied there, worked on as rows that lie in
-memory are (`wide.py`), and their results copied to where they belong. Longer rows come block by
-block (`tile.visit`).
+A buffer is filled with as many rows as have four cache lines of each class in Fortran order. They
+are worked on there as rows that lie in memory are (`wide.py`), and the results copied to where they
+belong. Rows of which not even sixteen fit come block by block (`tile.visit`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from lastlayer.kernels import wide
 from lastlayer.kernels.jit import by_dtype, inner, kernel
 from lastlayer.kernels.memory import pointer, width
 from lastlayer.kernels.row import ROWS
-from lastlayer.kernels.staging import stage, unstage
+from lastlayer.kernels.simd import BYTES
+from lastlayer.kernels.staging import stage, unstage, up_to_a_line
 from lastlayer.kernels.tile import SCRATCH as _ROWS_AT
 
-ROOM = 1 << 19  # bytes of rows, and of soft targets
+ROOM = 1 << 22  # bytes of rows, and as many of soft targets
 SCRATCH = _ROWS_AT + 2 * ROOM
-TOGETHER = 256  # bytes of one class of rows that lie side by side: a line alone is read half as fast
-_LINE = 64
+TOGETHER = 256  # bytes of a class in adjacent rows: single lines are read half as fast
 
 _loss_rows = inner(cast(Any, wide.loss_rows).py_func)
 _normalise_rows = inner(cast(Any, wide.normalise_rows).py_func)
@@ -38,19 +38,11 @@ def rows_together(count: int, size: int, widened: int) -> int:
 
 def _pitch(count: int, width: int) -> int:
     """From a row in the buffer to the next: an odd number of lines, not to crowd a cache."""
-    lanes = _LINE // width
+    lanes = BYTES // width
     return (-(-count // lanes) | 1) * lanes
 
 
 _pitch_of = inner(_pitch)
-
-
-@inner
-def _up_to_a_line(layout: Any, at: Any, size: Any, most: Any) -> Any:
-    """How many of `most` rows are taken: fewer where the next then begin a cache line."""
-    line = _LINE // size
-    before = -(layout[0] // size + at) % line
-    return before if layout[2] == 1 and layout[3] % line == 0 and 0 < before < most else most
 
 
 @by_dtype
@@ -84,11 +76,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         index = indices + 8 * row if indices != 0 else 0
         sample = samples + 8 * row if samples != 0 else 0
         losses = loss + width(like) * row
-        if g is None:
-            tile = _up_to_a_line(x, start, width(x_like), most)
-        else:
-            place = outer * g[1] + position * g[2]
-            tile = _up_to_a_line(g, place, width(x_like), most)
+        tile = up_to_a_line(x, g, outer, position, width(x_like), most)
         stage(x, pointer(x[0], x_like), start, count, tile, pointer(at, like), pitch, like)
         if t_like is not None:
             t_start = outer * targets[1] + position * targets[2]
@@ -100,6 +88,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             losses, scratch, states, like, like, _like_given(t_like, like), w_like,
         )  # fmt: skip
         if g is not None:
+            place = outer * g[1] + position * g[2]
             unstage(g, pointer(g[0], x_like), place, count, tile, pointer(at, like), pitch, past,
                     like)  # fmt: skip
         row += tile
@@ -118,17 +107,14 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         start = outer * x[1] + position * x[2]
         most = min(staged, inner_count - position, hi - row)
-        if y is None:
-            tile = _up_to_a_line(x, start, width(x_like), most)
-        else:
-            place = outer * y[1] + position * y[2]
-            tile = _up_to_a_line(y, place, width(x_like), most)
+        tile = up_to_a_line(x, y, outer, position, width(x_like), most)
         stage(x, pointer(x[0], x_like), start, count, tile, pointer(at, like), pitch, like)
         _normalise_rows(
             0, tile, tile, count, here, _like_given(y, here), False, None, logarithms,
             lse + width(like) * row, scratch, states, like, like,
         )  # fmt: skip
         if y is not None:
+            place = outer * y[1] + position * y[2]
             unstage(y, pointer(y[0], x_like), place, count, tile, pointer(at, like), pitch, past,
                     like)  # fmt: skip
         row += tile

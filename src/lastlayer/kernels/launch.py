@@ -17,18 +17,31 @@ from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_row import constants
 from lastlayer.problem import Problem
 
-_SCRATCH = max(gathered.SCRATCH, group.SCRATCH)
+_SCRATCH = max(tile.SCRATCH, group.SCRATCH)
 _STATES = row.STATES * 8
 PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again from the caches
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept: 2 MB, touched where used."""
+    """Working memory of a thread, made at its first call and kept: 960 kB, touched where used.
+
+    What kernels that copy rows need, 9 MB, is made at the first of their calls.
+    """
 
     def __init__(self) -> None:
-        self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
+        self._buffers = [np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)]
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
         self.totals = totals_of(FEW_BLOCKS * BLOCK)
+        self._for_staged: tuple[int, ...] | None = None
+
+    def of(self, staged: int | None) -> tuple[int, ...]:
+        """The addresses for a kernel."""
+        if staged is None:
+            return self.addresses
+        if self._for_staged is None:
+            self._buffers.append(np.zeros(gathered.SCRATCH + 64, np.uint8))
+            self._for_staged = -(-address(self._buffers[-1]) // 64) * 64, self.addresses[1]
+        return self._for_staged
 
 
 scratch = _Scratch()
@@ -79,9 +92,14 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
             problem.ignore_index, numbers, temperature, cap, address(losses),
         )  # fmt: skip
 
-        def work(lo: int, hi: int, kernel: Any = kernels.loss_rows,
-                 arguments: tuple[Any, ...] = arguments) -> None:  # fmt: skip
-            if kernel(lo, hi, *arguments, *scratch.addresses, *likes):
+        def work(
+            lo: int,
+            hi: int,
+            kernel: Any = kernels.loss_rows,
+            staged: int | None = staged,
+            arguments: tuple[Any, ...] = arguments,
+        ) -> None:
+            if kernel(lo, hi, *arguments, *scratch.of(staged), *likes):
                 wrong.append(lo)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
@@ -206,12 +224,24 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)
         arguments = (
-            part.inner, count, of_x, of_y, past, staged, logarithms, _address(results),
+            part.inner,
+            count,
+            of_x,
+            of_y,
+            past,
+            staged,
+            logarithms,
+            _address(results),
         )
 
-        def work(lo: int, hi: int, kernel: Any = kernels.normalise_rows,
-                 arguments: tuple[Any, ...] = arguments) -> None:  # fmt: skip
-            kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
+        def work(
+            lo: int,
+            hi: int,
+            kernel: Any = kernels.normalise_rows,
+            staged: int | None = staged,
+            arguments: tuple[Any, ...] = arguments,
+        ) -> None:
+            kernel(lo, hi, *arguments, *scratch.of(staged), like, _like(x))
 
         spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:

@@ -16,8 +16,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import rounded, widened
+from lastlayer.kernels.lanes import joined
 from lastlayer.kernels.memory import ask_for, first_mask, masked_load, masked_store
-from lastlayer.kernels.simd import lanes_of
+from lastlayer.kernels.simd import BYTES, lanes_of
 from lastlayer.kernels.turn import PARTS, shuffled, side_of, turned_parts
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -42,6 +43,16 @@ def _turned(builder: Any, vectors: list[Any], side: int) -> list[Any]:
     return turned
 
 
+def _load(context: Any, builder: Any, place: Any, mask: Any, kind: Any, like: Any) -> Any:
+    """The vector at a place, widened, without touching what a mask leaves out."""
+    if mask is not None:
+        value = masked_load(builder, place, mask, kind)
+    else:
+        value = builder.load(place)
+        value.align = kind.bitwidth // 8
+    return widened(context, builder, value, kind, like)
+
+
 def _square(past_cache: bool) -> Callable[..., Any]:
     @intrinsic
     def turn(typingctx: Any, source: Any, index: Any, stride: Any, loaded: Any, ahead: Any,
@@ -50,55 +61,55 @@ def _square(past_cache: bool) -> Callable[..., Any]:
 
         Of each vector the first `loaded` numbers are read and the first `stored` written, all
         where that is None; what lies `ahead` of each that is read is asked for, unless it is None.
+        Past the caches k goes on to as many numbers as a cache line of the target has.
         """
-        lanes, side = lanes_of(like), side_of(like)
-        names = ("loaded", "ahead", "stored")
-        given = dict(zip(names, (loaded, ahead, stored), strict=True))
-        given = {name: not isinstance(kind, types.NoneType) for name, kind in given.items()}
+        lanes, side, size = lanes_of(like), side_of(like), target.dtype.bitwidth // 8
+        squares = BYTES // (lanes * size) if past_cache else 1
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            memory, at, step, some, further, result, place, pitch_, most, _ = args
+            memory, at, step, some, further, result, to, pitch, most, _ = args
 
-            def vector_at(base: Any, first: Any, by: Any, number: int, kind: Any) -> Any:
-                place = builder.gep(base, [builder.add(first, builder.mul(by, _I64(number)))])
-                shape = ir.VectorType(context.get_value_type(kind), lanes)
-                return builder.bitcast(place, shape.as_pointer())
+            def place(base: Any, first: Any, by: Any, number: int, kind: Any, count: int) -> Any:
+                at = builder.gep(base, [builder.add(first, builder.mul(by, _I64(number)))])
+                vector = ir.VectorType(context.get_value_type(kind), count)
+                return builder.bitcast(at, vector.as_pointer())
 
-            vectors = []
-            mask = first_mask(builder, some, lanes) if given["loaded"] else None
-            for k in range(lanes):
-                line = vector_at(memory, at, step, k, source.dtype)
-                if mask is not None:
-                    value = masked_load(builder, line, mask, source.dtype)
-                else:
-                    value = builder.load(line)
-                    value.align = source.dtype.bitwidth // 8
-                if given["ahead"]:  # after the load: the line may take that one's place in a cache
-                    there = vector_at(memory, builder.add(at, further), step, k, source.dtype)
-                    ask_for(builder, there, 0, 2)
-                vectors.append(widened(context, builder, value, source.dtype, like))
-            mask = first_mask(builder, most, lanes) if given["stored"] else None
-            for i, vector in enumerate(_turned(builder, vectors, side)):
-                data = rounded(context, builder, vector, like, target.dtype)
-                line = vector_at(result, place, pitch_, i, target.dtype)
+            mask = None if sig.args[3] == types.none else first_mask(builder, some, lanes)
+            columns = []
+            for first in range(0, squares * lanes, lanes):
+                vectors = []
+                for k in range(first, first + lanes):
+                    line = place(memory, at, step, k, source.dtype, lanes)
+                    vectors.append(_load(context, builder, line, mask, source.dtype, like))
+                    if sig.args[4] != types.none:
+                        # after the load: the line may take that one's place in a cache
+                        there = builder.add(at, further)
+                        line = place(memory, there, step, k, source.dtype, lanes)
+                        ask_for(builder, line, to_write=0, nearness=2)
+                turned = _turned(builder, vectors, side)
+                columns.append([rounded(context, builder, v, like, target.dtype) for v in turned])
+            mask = None if sig.args[8] == types.none else first_mask(builder, most, lanes)
+            for i, parts in enumerate(zip(*columns, strict=True)):
+                data = joined(builder, list(parts))
+                line = place(result, to, pitch, i, target.dtype, squares * lanes)
                 if mask is not None:
                     masked_store(builder, data, line, mask, target.dtype)
                     continue
-                done, size = builder.store(data, line), target.dtype.bitwidth // 8
-                done.align = size * lanes if past_cache else size
+                done = builder.store(data, line)
+                done.align = BYTES if past_cache else size
                 if past_cache:
                     done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
             return context.get_dummy_value()
 
-        whole = types.int64
-        kinds = [kind if isinstance(kind, types.NoneType) else whole
-                 for kind in (loaded, ahead, stored)]  # fmt: skip
-        return types.void(source, whole, whole, kinds[0], kinds[1], target, whole, whole,
-                          kinds[2], like), codegen  # fmt: skip
+        loaded, ahead, stored = (
+            kind if kind == types.none else types.int64 for kind in (loaded, ahead, stored)
+        )
+        return types.void(source, types.int64, types.int64, loaded, ahead, target, types.int64,
+                          types.int64, stored, like), codegen  # fmt: skip
 
     return turn  # type: ignore[no-any-return]
 
 
 turn_square = _square(past_cache=False)
-# The same past the caches: the places must be aligned to the vector as it is stored.
+# The same past the caches: the places must be those of whole cache lines.
 turn_square_past = _square(past_cache=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lastlayer.kernels.jit import inner, one_by_one
 from lastlayer.kernels.memory import address_at, lane_count, read, width, write
+from lastlayer.kernels.simd import BYTES
 from lastlayer.kernels.square import turn_square, turn_square_past
 
 
@@ -51,18 +52,37 @@ def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any, pitch:
     if rows != 1 or n < lanes:
         copy(buffer, 0, pitch, 1, g, at, rows, classes, tile, n, like)
         return
-    whole, line = tile - tile % lanes, lanes * width(g[0])
-    aligned = line == 64 and classes % lanes == 0 and address_at(g, at) % line == 0
+    whole, line = tile - tile % lanes, BYTES // width(g[0])
+    lines = 0
+    if past and classes % line == 0 and address_at(g, at) % BYTES == 0:
+        lines = tile - tile % line
     for j in range(0, n, lanes):
         c = min(j, n - lanes)
         first = at + c * classes
-        for r in range(0, whole, lanes):
-            if past and aligned:
-                turn_square_past(buffer, r * pitch + c, pitch, None, None, g, first + r, classes,
-                                 None, like)  # fmt: skip
-            else:
-                turn_square(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
-                            like)  # fmt: skip
+        for r in range(0, lines, line):
+            turn_square_past(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
+                             like)  # fmt: skip
+        for r in range(lines, whole, lanes):
+            turn_square(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
+                        like)  # fmt: skip
         if whole < tile:
             turn_square(buffer, whole * pitch + c, pitch, None, None, g, first + whole, classes,
                         tile - whole, like)  # fmt: skip
+
+
+@inner
+def up_to_a_line(x: Any, g: Any, outer: Any, position: Any, size: Any, most: Any) -> Any:
+    """How many of `most` rows are taken: fewer where the next then begins a line of every class.
+
+    Of the result's lines where there is one: those are written whole.
+    """
+    if g is None:
+        return _up_to_a_line(x, outer * x[1] + position * x[2], size, most)
+    return _up_to_a_line(g, outer * g[1] + position * g[2], size, most)
+
+
+@inner
+def _up_to_a_line(layout: Any, at: Any, size: Any, most: Any) -> Any:
+    line = BYTES // size
+    before = -(layout[0] // size + at) % line
+    return before if layout[2] == 1 and layout[3] % line == 0 and 0 < before < most else most

@@ -141,7 +141,7 @@ def add_totals(d: Any, n: Any, rate: Any, t: Any, weights: Any, mix: Any, totals
 def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, x: Any,
           start: Any, memory: Any, buffer: Any, targets: Any, t_start: Any, t_memory: Any,
           t_buffer: Any, g: Any, g_start: Any, g_memory: Any, result: Any,
-          like: Any) -> None:  # fmt: skip
+          past: Any, like: Any) -> None:  # fmt: skip
     """each(extra, r, block, n, logits, at, targets, at, gradient, to) for every block of a tile.
 
     Where the classes of all arrays lie side by side (`staged` is None) row by row, in place; else
@@ -167,7 +167,7 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
                 at = r * LONGEST
                 each(extra, r, block, n, buffer, at, t_buffer, at, result, at)
             if g[0] != 0:
-                unstage(g, g_memory, g_start + block * g[3], n, tile, result, LONGEST, False,
+                unstage(g, g_memory, g_start + block * g[3], n, tile, result, LONGEST, past,
                         like)  # fmt: skip
 
 

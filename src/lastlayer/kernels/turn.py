@@ -38,11 +38,12 @@ def side(typingctx: Any, like: Any) -> Any:
 
 
 def shuffled(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+    """LLVM code: these numbers of two vectors, one after the other."""
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
 
 
 def turned_parts(builder: Any, vectors: list[Any]) -> list[Any]:
-    """Within each part: number q of vector i becomes number i of vector q."""
+    """LLVM code, within each part: number q of vector i becomes number i of vector q."""
     side, lanes = len(vectors), vectors[0].type.count
 
     def interleaved(a: Any, b: Any, half: int, run: int) -> Any:
