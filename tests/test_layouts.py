@@ -117,6 +117,121 @@ def test_any_split_into_batches_gives_the_same_bits(classes: int) -> None:
             np.testing.assert_array_equal(slope, gradient[part])
 
 
+# Many classes in Fortran order go through squares of registers: with ends and masks in both
+# directions, and lines written past the caches where they are whole.
+
+DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
+
+
+def within(x: Any, rows: int, before: int, fill: float) -> tuple[Any, Any]:
+    """x in Fortran order in the midst of an array of so many rows, and that array."""
+    whole = np.full((rows, x.shape[1] + 2), fill, x.dtype, order="F")
+    part = whole[before : before + len(x), 1:-1]
+    part[...] = x
+    return part, whole
+
+
+def same_in_fortran_order(x: Any, y: Any, rows: int, before: int) -> None:
+    """Loss, gradient and softmax, and nothing touched around them."""
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
+    other, around = within(x, rows, before, np.nan)
+    around.flags.writeable = other.flags.writeable = False
+    out, about = within(np.zeros_like(x), rows, before, 7.0)
+    got, _ = ll.cross_entropy_with_grad(other, y, reduction="none", out=out)
+    np.testing.assert_array_equal(got, loss)
+    np.testing.assert_array_equal(out, gradient)
+    np.testing.assert_array_equal(ll.cross_entropy(other, y, reduction="none"), loss)
+    ll.softmax(other, out=out)
+    np.testing.assert_array_equal(out, ll.softmax(x))
+    np.testing.assert_array_equal(ll.logsumexp(other), ll.logsumexp(x))
+    out[...] = 7.0
+    assert (about == 7.0).all()
+
+
+@pytest.mark.parametrize("rows", [1, 15, 16, 17, 33, 63, 65, 131])
+@pytest.mark.parametrize("classes", [65, 66, 81, 257, 1000, 1025, 5003])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fortran_order_of_any_number_of_rows_and_classes(
+    rows: int, classes: int, dtype: Any
+) -> None:
+    same_in_fortran_order(*problem(rows, classes, dtype), rows + 3, 2)
+
+
+@pytest.mark.parametrize("rows", [31, 96, 200])
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_lines_of_a_class_are_written_past_the_caches(
+    monkeypatch: pytest.MonkeyPatch, rows: int, before: int, dtype: Any
+) -> None:
+    monkeypatch.setattr("lastlayer.kernels.launch.PAST_CACHE", 0)
+    same_in_fortran_order(*problem(rows, 100, dtype), 256, before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("past", [0, 1 << 40])
+def test_fortran_order_of_more_classes_than_are_copied_at_once(
+    monkeypatch: pytest.MonkeyPatch, dtype: Any, past: int
+) -> None:
+    monkeypatch.setattr("lastlayer.kernels.launch.PAST_CACHE", past)
+    same_in_fortran_order(*problem(35, 66565, dtype), 48, 7)  # a class more than whole blocks
+
+
+def test_options_for_more_classes_than_are_copied_at_once() -> None:
+    x, y = problem(18, 66000)
+    soft = np.full(x.shape, 0.5 / x.shape[1], np.float32)
+    soft[np.arange(18), y] += 0.5
+    loss, gradient = ll.cross_entropy_with_grad(x, soft, reduction="none", **OPTIONS["capped"])
+    for logits, targets in ((np.asfortranarray(x), soft), (x, np.asfortranarray(soft))):
+        options = {"reduction": "none", **OPTIONS["capped"]}
+        got, slope = ll.cross_entropy_with_grad(logits, targets, **options)
+        np.testing.assert_array_equal(got, loss)
+        np.testing.assert_array_equal(slope, gradient)
+
+
+@pytest.mark.parametrize("targets", ["rows", "fortran"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_soft_targets_in_fortran_order(targets: str, dtype: Any) -> None:
+    x, y = problem(150, 100)
+    soft = np.eye(100)[y] * 0.75 + 0.0025
+    weight = np.linspace(0.5, 2.0, 100)
+    options: dict[str, Any] = {"class_weight": weight, "reduction": "none"}
+    soft = soft.astype(dtype)
+    loss, gradient = ll.cross_entropy_with_grad(x, soft, **options)
+    other = np.asfortranarray(soft) if targets == "fortran" else soft
+    got, slope = ll.cross_entropy_with_grad(np.asfortranarray(x), other, **options)
+    np.testing.assert_array_equal(got, loss)
+    np.testing.assert_array_equal(slope, gradient)
+    bad = other.copy()
+    bad[149, 99] = -1.0
+    with pytest.raises(ll.LabelError):
+        ll.cross_entropy(np.asfortranarray(x), bad)
+
+
+def test_adjacent_rows_with_classes_in_reverse() -> None:
+    x, y = problem(70, 130)
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
+    for turned in (x[:, ::-1], x[::-1], x[::-1, ::-1]):
+        back = tuple(slice(None, None, -1 if s < 0 else 1) for s in turned.strides)
+        other, out = np.asfortranarray(turned)[back], np.zeros_like(turned, order="F")[back]
+        got, _ = ll.cross_entropy_with_grad(other, y, reduction="none", out=out)
+        np.testing.assert_array_equal(got, loss)
+        np.testing.assert_array_equal(out, gradient)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (9, 15), (1, 300)])
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_images_of_many_classes(size: tuple[int, int], dtype: Any) -> None:
+    rng = np.random.default_rng(size)
+    x = (rng.normal(size=(3, 90, *size)) * 4).astype(dtype)
+    y = rng.integers(0, 90, (3, *size))
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    loss, gradient = ll.cross_entropy_with_grad(last, y, reduction="none")
+    got, slope = ll.cross_entropy_with_grad(x, y, axis=1, reduction="none")
+    np.testing.assert_array_equal(got, loss)
+    np.testing.assert_array_equal(slope, np.moveaxis(gradient, -1, 1))
+    np.testing.assert_array_equal(ll.softmax(x, 1), np.moveaxis(ll.softmax(last), -1, 1))
+
+
 @pytest.mark.parametrize("classes", [3, 21, 70])
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -3])
 def test_the_class_axis_may_be_any(classes: int, axis: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lastlayer.contract import Array, address, loss_dtype
-from lastlayer.kernels import group, layout, narrow, row, threads, tile, wide
+from lastlayer.kernels import gathered, group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
 from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
@@ -23,12 +23,25 @@ PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again 
 
 
 class _Scratch(threading.local):
-    """Working memory of a thread, made at its first call and kept: 960 kB, touched where used."""
+    """Working memory of a thread, made at its first call and kept: 960 kB, touched where used.
+
+    What kernels that copy rows need, 9 MB, is made at the first of their calls.
+    """
 
     def __init__(self) -> None:
-        self._buffers = np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)
+        self._buffers = [np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)]
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
         self.totals = totals_of(FEW_BLOCKS * BLOCK)
+        self._for_staged: tuple[int, ...] | None = None
+
+    def of(self, staged: int | None) -> tuple[int, ...]:
+        """The addresses for a kernel."""
+        if staged is None:
+            return self.addresses
+        if self._for_staged is None:
+            self._buffers.append(np.zeros(gathered.SCRATCH + 64, np.uint8))
+            self._for_staged = -(-address(self._buffers[-1]) // 64) * 64, self.addresses[1]
+        return self._for_staged
 
 
 scratch = _Scratch()
@@ -64,24 +77,29 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
-    kernel = kernels_for(count).loss_rows
     likes = (like, _like(x), _like(targets), _like(weights))
 
     wrong: list[int] = []
 
     for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
+        kernels, staged = _kernels(part, x, like)
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
         losses = part.space(loss)
         arguments = (
-            part.inner, count, of_x, of_g, past, _staged(part, count),
-            of_targets or layout.NOTHING, mix,
+            part.inner, count, of_x, of_g, past, staged, of_targets or layout.NOTHING, mix,
             _address(weights), _address(indices), _address(classes), _address(samples),
             problem.ignore_index, numbers, temperature, cap, address(losses),
         )  # fmt: skip
 
-        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
-            if kernel(lo, hi, *arguments, *scratch.addresses, *likes):
+        def work(
+            lo: int,
+            hi: int,
+            kernel: Any = kernels.loss_rows,
+            staged: int | None = staged,
+            arguments: tuple[Any, ...] = arguments,
+        ) -> None:
+            if kernel(lo, hi, *arguments, *scratch.of(staged), *likes):
                 wrong.append(lo)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
@@ -116,10 +134,17 @@ def targets_fit(targets: Array) -> bool:
     return not wrong
 
 
-def _staged(part: layout.Rows, count: int) -> int | None:
-    """None where the classes of all arrays lie side by side, or a kernel has one way for all."""
+def _kernels(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
+    """The kernels for a part, and the rows copied at a time: None where none are.
+
+    None are where the classes of all arrays lie side by side, or a kernel has one way for all.
+    """
+    count = x.shape[-1]
     beside = all(a is None or a[3] == 1 for a in part.layouts)
-    return None if beside or count <= group.MOST_CLASSES else 1
+    if beside or count <= group.MOST_CLASSES:
+        return kernels_for(count), None
+    together = gathered.rows_together(count, x.itemsize, like.itemsize)
+    return (gathered, together) if together else (wide, tile.TILE)
 
 
 def kernels_for(count: int) -> Any:
@@ -193,18 +218,30 @@ def logsumexp(x: Array) -> Array:
 def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None) -> None:
     like, count = loss_dtype(x).type(0), x.shape[-1]
     past = past_cache(x, out)
-    kernel = kernels_for(count).normalise_rows
 
     for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
+        kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)
         arguments = (
-            part.inner, count, of_x, of_y, past, _staged(part, count), logarithms,
+            part.inner,
+            count,
+            of_x,
+            of_y,
+            past,
+            staged,
+            logarithms,
             _address(results),
-        )  # fmt: skip
+        )
 
-        def work(lo: int, hi: int, arguments: tuple[Any, ...] = arguments) -> None:
-            kernel(lo, hi, *arguments, *scratch.addresses, like, _like(x))
+        def work(
+            lo: int,
+            hi: int,
+            kernel: Any = kernels.normalise_rows,
+            staged: int | None = staged,
+            arguments: tuple[Any, ...] = arguments,
+        ) -> None:
+            kernel(lo, hi, *arguments, *scratch.of(staged), like, _like(x))
 
         spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:

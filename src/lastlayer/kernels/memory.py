@@ -73,15 +73,20 @@ def address_at(typingctx: Any, source: Any, index: Any) -> Any:
     return types.int64(source, index), codegen
 
 
+def ask_for(builder: Any, place: Any, to_write: int, nearness: int) -> None:
+    """LLVM code: ask for the cache line of a place, which may be any address."""
+    byte = _I8.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+    where = builder.bitcast(place, byte)
+    builder.call(function, [where, _I32(to_write), _I32(nearness), _I32(1)])  # 1: data
+
+
 def _prefetch(to_write: int, nearness: int) -> Callable[..., Any]:
     @intrinsic
     def ask(typingctx: Any, source: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            byte = _I8.as_pointer()
-            kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
-            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-            place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
-            builder.call(function, [place, _I32(to_write), _I32(nearness), _I32(1)])  # 1: data
+            ask_for(builder, builder.gep(args[0], [args[1]]), to_write, nearness)
             return context.get_dummy_value()
 
         return types.void(source, index), codegen
@@ -106,10 +111,29 @@ def _stored(context: Any, kind: Any) -> Any:
     return context.get_value_type(kind)
 
 
-def _first(builder: Any, count: Any, lanes: int) -> Any:
-    """A mask of the first `count` lanes."""
+def first_mask(builder: Any, count: Any, lanes: int) -> Any:
+    """LLVM code: a mask of the first `count` lanes."""
     numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
     return builder.icmp_signed("<", numbers, spread(builder, count, lanes))
+
+
+def _masked(kind: Any, lanes: int) -> str:
+    """How LLVM's masked loads and stores name a vector of a type that stands for a dtype."""
+    return f"v{lanes}{'f' if kind in FLOATS else 'i'}{kind.bitwidth}.p0"
+
+
+def masked_load(builder: Any, place: Any, mask: Any, kind: Any) -> Any:
+    """LLVM code: the vector at a place where the mask is set, without touching what is not; 0."""
+    vector = place.type.pointee
+    arguments = [place, _I32(kind.bitwidth // 8), mask, same(vector, 0)]
+    return call(builder, f"llvm.masked.load.{_masked(kind, vector.count)}", vector, arguments)
+
+
+def masked_store(builder: Any, value: Any, place: Any, mask: Any, kind: Any) -> None:
+    """LLVM code: the reverse of `masked_load`."""
+    arguments = [value, place, _I32(kind.bitwidth // 8), mask]
+    name = f"llvm.masked.store.{_masked(kind, value.type.count)}"
+    call(builder, name, ir.VoidType(), arguments)
 
 
 @intrinsic
@@ -133,15 +157,9 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         element, lanes = _stored(context, source.dtype), vector.lanes
-        mask = _first(builder, args[2], lanes)
+        mask = first_mask(builder, args[2], lanes)
         place = _place(builder, args[0], args[1], element, lanes)
-        kind = ir.VectorType(element, lanes)
-        letter = "f" if source.dtype in FLOATS else "i"
-        bits = source.dtype.bitwidth
-        value = call(
-            builder, f"llvm.masked.load.v{lanes}{letter}{bits}.p0", kind,
-            [place, _I32(bits // 8), mask, same(kind, 0)],
-        )  # fmt: skip
+        value = masked_load(builder, place, mask, source.dtype)
         value = widened(context, builder, value, source.dtype, like)
         other = context.cast(builder, args[3], rest, like)
         return builder.select(mask, value, spread(builder, other, lanes))
@@ -184,7 +202,7 @@ def first_lanes(typingctx: Any, count: Any, like: Any) -> Any:
     vector = vector_of(like)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _first(builder, args[0], vector.lanes)
+        return first_mask(builder, args[0], vector.lanes)
 
     return Vector(types.boolean, vector.lanes)(types.int64, like), codegen
 
@@ -221,14 +239,10 @@ def store_first(typingctx: Any, target: Any, index: Any, count: Any, value: Any)
     """As `store` for the first `count` lanes, without touching what follows."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        element, size, lanes = _stored(context, target.dtype), target.dtype.bitwidth, value.lanes
+        element, lanes = _stored(context, target.dtype), value.lanes
         data = rounded(context, builder, args[3], value.dtype, target.dtype)
         place = _place(builder, args[0], args[1], element, lanes)
-        letter = "f" if target.dtype in FLOATS else "i"
-        call(
-            builder, f"llvm.masked.store.v{lanes}{letter}{size}.p0", ir.VoidType(),
-            [data, place, _I32(size // 8), _first(builder, args[2], lanes)],
-        )  # fmt: skip
+        masked_store(builder, data, place, first_mask(builder, args[2], lanes), target.dtype)
         return context.get_dummy_value()
 
     return types.void(target, index, types.int64, value), codegen

@@ -132,7 +132,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                 d[PICKED + r] = read(memory, start + r * x[2] + label * x[3], _F64)
         sums = (d, row, indices, rate, numbers[INVERSE_TEMPERATURE], variance, marks, like)
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING, 0,
-              None, None, NOTHING, 0, memory, buffer)  # fmt: skip
+              None, None, NOTHING, 0, memory, buffer, False, like)  # fmt: skip
         finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
         give(d, columns, row - first, tile, variance, like)
         row += tile

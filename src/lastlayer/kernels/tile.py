@@ -12,7 +12,7 @@ import numpy as np
 
 from lastlayer.kernels.blocks import AHEAD, block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
-from lastlayer.kernels.jit import inner, one_by_one
+from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import ROOM, kept_at, note
 from lastlayer.kernels.lanes import all_of, largest_across, largest_of, total_of, totals_across
 from lastlayer.kernels.memory import as_like, lane_count, store, width
@@ -33,6 +33,7 @@ from lastlayer.kernels.row import (
 )
 from lastlayer.kernels.simd import fill, fma, less
 from lastlayer.kernels.softcap_row import about_row, scale_of, set_all_tops, set_top
+from lastlayer.kernels.staging import stage, unstage
 
 TILE = ROWS  # rows whose sums are finished together
 TILE_LOGITS = 1 << 12  # no more rows than have these together: they are read again from the cache
@@ -133,37 +134,6 @@ def add_totals(d: Any, n: Any, rate: Any, t: Any, weights: Any, mix: Any, totals
             share_alike(d, r, n, mix)
 
 
-@inner
-def copy(source: Any, at: Any, s0: Any, s1: Any, target: Any, to: Any, t0: Any, t1: Any,
-         n0: Any, n1: Any) -> None:  # fmt: skip
-    """target[to + a·t0 + b·t1] = source[at + a·s0 + b·s1] for a < n0, b < n1, of one dtype."""
-    for a in range(n0):
-        i, o = at + a * s0, to + a * t0
-        for b in range(n1):
-            one_by_one()
-            target[o + b * t1] = source[i + b * s1]
-
-
-@inner
-def stage(layout: Any, x: Any, at: Any, n: Any, tile: Any, buffer: Any) -> None:
-    """Copy n classes of `tile` rows, from x[at] on, into rows of a buffer."""
-    rows, classes = layout[2], layout[3]
-    if rows == 1:
-        copy(x, at, classes, 1, buffer, 0, 1, LONGEST, n, tile)
-    else:
-        copy(x, at, rows, classes, buffer, 0, LONGEST, 1, tile, n)
-
-
-@inner
-def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any) -> None:
-    """The reverse of `stage`."""
-    rows, classes = layout[2], layout[3]
-    if rows == 1:
-        copy(buffer, 0, 1, LONGEST, g, at, classes, 1, n, tile)
-    else:
-        copy(buffer, 0, LONGEST, 1, g, at, rows, classes, tile, n)
-
-
 # Where the rows of a tile are found: in place, or block by block in buffers. That is known when a
 # kernel is compiled, by the type of `staged`, since the one has no use for the code of the other.
 
@@ -171,7 +141,8 @@ def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any) -> Non
 @inner
 def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, x: Any,
           start: Any, memory: Any, buffer: Any, targets: Any, t_start: Any, t_memory: Any,
-          t_buffer: Any, g: Any, g_start: Any, g_memory: Any, result: Any) -> None:  # fmt: skip
+          t_buffer: Any, g: Any, g_start: Any, g_memory: Any, result: Any,
+          past: Any, like: Any) -> None:  # fmt: skip
     """each(extra, r, block, n, logits, at, targets, at, gradient, to) for every block of a tile.
 
     Where the classes of all arrays lie side by side (`staged` is None) row by row, in place; else
@@ -189,14 +160,16 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
         portion = min(size, LONGEST)
         for block in range(0, count, portion):
             n = min(portion, count - block)
-            stage(x, memory, start + block * x[3], n, tile, buffer)
+            stage(x, memory, start + block * x[3], n, tile, buffer, LONGEST, like)
             if t_memory is not None:
-                stage(targets, t_memory, t_start + block * targets[3], n, tile, t_buffer)
+                stage(targets, t_memory, t_start + block * targets[3], n, tile, t_buffer, LONGEST,
+                      like)  # fmt: skip
             for r in range(tile):
                 at = r * LONGEST
                 each(extra, r, block, n, buffer, at, t_buffer, at, result, at)
             if g[0] != 0:
-                unstage(g, g_memory, g_start + block * g[3], n, tile, result)
+                unstage(g, g_memory, g_start + block * g[3], n, tile, result, LONGEST, past,
+                        like)  # fmt: skip
 
 
 @inner

@@ -19,12 +19,12 @@ from lastlayer.kernels.lanes import joined, part
 from lastlayer.kernels.simd import features, lanes_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-_PARTS = 4
+PARTS = 4
 
 
 def side_of(like: Any) -> int:
     """How many classes are turned together."""
-    return lanes_of(like) // _PARTS
+    return lanes_of(like) // PARTS
 
 
 @intrinsic
@@ -37,12 +37,13 @@ def side(typingctx: Any, like: Any) -> Any:
     return types.int64(like), codegen
 
 
-def _shuffled(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+def shuffled(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+    """LLVM code: these numbers of two vectors, one after the other."""
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
 
 
-def _turned(builder: Any, vectors: list[Any]) -> list[Any]:
-    """Within each part: number q of vector i becomes number i of vector q."""
+def turned_parts(builder: Any, vectors: list[Any]) -> list[Any]:
+    """LLVM code, within each part: number q of vector i becomes number i of vector q."""
     side, lanes = len(vectors), vectors[0].type.count
 
     def interleaved(a: Any, b: Any, half: int, run: int) -> Any:
@@ -50,7 +51,7 @@ def _turned(builder: Any, vectors: list[Any]) -> list[Any]:
         for first in range(half * side // 2, lanes, side):
             for k in range(first, first + side // 2, run):
                 order += [*range(k, k + run), *range(lanes + k, lanes + k + run)]
-        return _shuffled(builder, a, b, order)
+        return shuffled(builder, a, b, order)
 
     if side == 2:
         return [interleaved(vectors[0], vectors[1], half, 1) for half in (0, 1)]
@@ -73,9 +74,9 @@ def _row_places(builder: Any, source: Any, index: Any, stride: Any, lanes: int, 
 
     LLVM would keep sixteen addresses, more than there are registers, and add the class to each.
     """
-    side = lanes // _PARTS
+    side = lanes // PARTS
     places, first = [], builder.gep(source, [index])
-    for _ in range(_PARTS):
+    for _ in range(PARTS):
         at = builder.inttoptr(_unseen(builder, builder.ptrtoint(first, _I64)), source.type)
         places += [builder.gep(at, [builder.mul(stride, _I64(i))]) for i in range(side)]
         first = builder.gep(at, [builder.mul(stride, _I64(side))])
@@ -107,7 +108,7 @@ def turn_in(typingctx: Any, source: Any, index: Any, stride: Any, buffer: Any, t
                 value.align = size
                 parts.append(value)
             vectors.append(widened(context, builder, joined(builder, parts), source.dtype, like))
-        for q, vector in enumerate(_turned(builder, vectors)):
+        for q, vector in enumerate(turned_parts(builder, vectors)):
             done = builder.store(vector, _place(builder, target, to, _I64(lanes), q, vector.type))
             done.align = like.bitwidth // 8
         return context.get_dummy_value()
@@ -131,7 +132,7 @@ def turn_out(typingctx: Any, buffer: Any, at: Any, target: Any, index: Any, stri
             vectors.append(value)
         kind = ir.VectorType(context.get_value_type(target.dtype), side)
         places = _row_places(builder, memory, to, step, lanes, kind)
-        turned = _turned(builder, vectors)
+        turned = turned_parts(builder, vectors)
         if "+avx512f" in features(context):  # LLVM would take them apart before the last step
             turned = [_unseen(builder, vector, "v") for vector in turned]
         for i, vector in enumerate(turned):
@@ -196,10 +197,10 @@ def _picked(builder: Any, vectors: list[Any], order: list[int]) -> Any:
     """A vector of the numbers of these vectors, one after the other, in an order."""
     lanes = len(order)
     first, second, *rest = vectors
-    taken = _shuffled(builder, first, second, [k if k < 2 * lanes else 0 for k in order])
+    taken = shuffled(builder, first, second, [k if k < 2 * lanes else 0 for k in order])
     for n, vector in enumerate(rest, 2):
         own = [k - n * lanes + lanes if k // lanes == n else at for at, k in enumerate(order)]
-        taken = _shuffled(builder, taken, vector, own)
+        taken = shuffled(builder, taken, vector, own)
     return taken
 
 

@@ -18,7 +18,7 @@ from lastlayer.kernels.give import give_gradient, give_softmax, side_by_side
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.kept import room, worthwhile
 from lastlayer.kernels.layout import NOTHING
-from lastlayer.kernels.memory import pointer, read
+from lastlayer.kernels.memory import pointer, read, width
 from lastlayer.kernels.power import swift_rate
 from lastlayer.kernels.row import (
     BLOCK,
@@ -38,6 +38,7 @@ from lastlayer.kernels.row import (
     give_run,
 )
 from lastlayer.kernels.softcap_row import scale_factors
+from lastlayer.kernels.staging import up_to_a_line
 from lastlayer.kernels.tile import (
     G_BUFFER,
     KEPT,
@@ -110,12 +111,14 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         start = outer * x[1] + position * x[2]
         t_start = outer * targets[1] + position * targets[2]
         tile = min(most, inner_count - position, hi - row)
+        if staged is not None:
+            tile = up_to_a_line(x, g, outer, position, width(x_like), tile)
         begin(d)
         describe(d, row, tile, indices, classes, samples, ignore)
         step = x[2] if staged is None else LONGEST
         sums = (d, whole, step, tile, rate, per_t, cap, w, mix, totals, count, kept, bases, like)
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, targets,
-              t_start, t_memory, t_buffer, NOTHING, 0, memory, result)  # fmt: skip
+              t_start, t_memory, t_buffer, NOTHING, 0, memory, result, False, like)  # fmt: skip
         if indices != 0:
             for r in range(tile):
                 if d[SAMPLE + r] > 0.0:
@@ -140,7 +143,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             known = (d, row, indices, rate, per_t, cap, w, mix, count, kept, bases, run, like)
             visit(give_gradient, known, staged, count, count, tile, x, start,
                   memory, buffer, targets, t_start, t_memory, t_buffer, g, place,
-                  pointer(g[0], x_like), result)  # fmt: skip
+                  pointer(g[0], x_like), result, past, like)  # fmt: skip
         row += tile
     return d[FAULTS]
 
@@ -166,11 +169,14 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         start = outer * x[1] + position * x[2]
         tile = min(most, inner_count - position, hi - row)
+        if staged is not None:
+            tile = up_to_a_line(x, y, outer, position, width(x_like), tile)
         begin(d)
         step = x[2] if staged is None else LONGEST
         sums = (d, whole, step, tile, None, 1.0, None, None, None, totals, count, kept, bases, like)
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING,
-              0, None, None, NOTHING, 0, memory, result)  # fmt: skip
+              0, None, None, NOTHING, 0, memory, result, False,
+              like)  # fmt: skip
         finish_normaliser(d, tile, like)
         if y is None:
             give_run(d, LOSS, pointer(lse, like), row, tile)
@@ -180,5 +186,5 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             known = (d, logarithms, count, kept, bases, run, like)
             visit(give_softmax, known, staged, count, count, tile, x, start,
                   memory, buffer, NOTHING, 0, None, None, y, place, pointer(y[0], x_like),
-                  result)  # fmt: skip
+                  result, past, like)  # fmt: skip
         row += tile
