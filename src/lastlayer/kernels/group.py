@@ -102,15 +102,14 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
 
 
 @inner
-def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
-              like: Any) -> None:  # fmt: skip
-    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+def largest_of_group(x: Any, count: Any, cap: Any, like: Any) -> Any:
+    """The largest logit of each lane, and the largest square of one where there is a cap.
 
-    And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    A NaN is passed over, unless it is the first: the sum will have it.
     """
-    lanes = lane_count(like)
-    m, squares, j = load(x, 0, like), fill(0.0, like), 0
-    while j < count:  # a NaN is passed over, unless it is the first: the sum will have it
+    lanes, j = lane_count(like), 0
+    m, squares = load(x, 0, like), fill(0.0, like)
+    while j < count:
         if j + 4 <= count:  # four together, of which none waits for another
             v, w = load(x, j * lanes, like), load(x, (j + 1) * lanes, like)
             y, z = load(x, (j + 2) * lanes, like), load(x, (j + 3) * lanes, like)
@@ -123,6 +122,18 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
             squares = largest_square(v, squares, cap)
             m = maximum(v, m)
             j += 1
+    return m, squares
+
+
+@inner
+def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              like: Any) -> None:  # fmt: skip
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+
+    And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    """
+    lanes = lane_count(like)
+    m, squares = largest_of_group(x, count, cap, like)
     store(d, M, m)
     set_tops(d, m, cap)
     about = about_rows(d, 0, rate, cap, like)
@@ -238,16 +249,3 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             for r in range(tile):
                 one_by_one()
                 write(memory, start + r * rows + j * classes, g[j * lanes + r])
-
-
-@inner
-def normalise_group(d: Any, x: Any, g: Any, count: Any, logarithms: Any, like: Any) -> None:
-    """From exp_scaled in `g` to probabilities, or their logarithms."""
-    lanes = lane_count(like)
-    top, log_s, factor = load(d, M, like), load(d, SHARE, like), load(d, FACTOR, like)
-    for j in range(count):
-        k = j * lanes
-        if logarithms:
-            store(g, k, (load(x, k, like) - top) - log_s)
-        else:
-            store(g, k, times(load(g, k, like), factor))

@@ -14,12 +14,13 @@ from lastlayer.kernels.group import (
     G,
     X,
     give_group,
+    largest_of_group,
     load_group,
-    normalise_group,
     store_group,
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
+from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
@@ -146,12 +147,17 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
         load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
-        sum_group(d, logits, result, None, None, count, None, None, like)
-        finish_normaliser(d, tile, like)
+        if y is None or logarithms:
+            sum_group(d, logits, result, None, None, count, None, None, like)
+            finish_normaliser(d, tile, like)
         if y is None:
             give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
-            normalise_group(d, logits, result, count, logarithms, like)
+            if logarithms:
+                log_softmax_group(d, logits, result, count, like)
+            else:
+                m, _ = largest_of_group(logits, count, None, like)
+                softmax_group(logits, result, m, count, like)
             store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), count,
                         tile, like)  # fmt: skip
         row += tile

@@ -1,0 +1,68 @@
+"""Softmax of a group of rows, and its logarithm.
+
+A probability is exp(v − m) / S with S the sum of all of a row's exponentials: nothing is taken
+from it, so that it needs neither R nor the ties at the maximum, nor float64, nor a logarithm. An
+infinite maximum and a NaN make a NaN of the exponential that they meet, and so of S.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
+from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.row import SHARE, M
+from lastlayer.kernels.simd import at_least, fill, four, less, where
+from lastlayer.kernels.vecmath import LIFT, exp_scaled, times
+
+
+@by_dtype
+def _borders(like: Any) -> Any:
+    """What lifts and what takes the lift back, and the smallest normal number, lifted."""
+    lift = 2.0 ** LIFT[like]
+    least = 2.0**-62 if LIFT[like] == 64 else 2.0**-510
+
+    def body(like: Any) -> Any:
+        return lift, 1.0 / lift, least * (1.0 + 2.0**-20)  # what is rounded on the way
+
+    return body
+
+
+@inner
+def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
+    """From logits in `x`, whose maxima are m, to probabilities in `g`."""
+    lanes, most = lane_count(like), fourfold(m)
+    sums, smallest, j = four(like), fill(np.inf, four(like)), 0
+    while j + 4 <= count:
+        e = exp_scaled(load(x, j * lanes, sums) - most, None)
+        store(g, j * lanes, e)
+        sums, smallest = sums + e, where(less(e, smallest), e, smallest)
+        j += 4
+    total, least = fold_sum(sums), fold_least(smallest)
+    while j < count:
+        e = exp_scaled(load(x, j * lanes, like) - m, None)
+        store(g, j * lanes, e)
+        total, least = total + e, where(less(e, least), e, least)
+        j += 1
+
+    lift, unlift, border = _borders(like)
+    factor = fill(lift, like) / total
+    if all_of(at_least(least * factor, fill(border, like))):
+        # all are normal numbers: one multiplication gives the bits of `times`
+        factor = factor * fill(unlift, like)
+        for j in range(count):
+            store(g, j * lanes, load(g, j * lanes, like) * factor)
+    else:
+        for j in range(count):
+            store(g, j * lanes, times(load(g, j * lanes, like), factor))
+
+
+@inner
+def log_softmax_group(d: Any, x: Any, g: Any, count: Any, like: Any) -> None:
+    """From logits in `x` to the logarithms of probabilities in `g`."""
+    lanes, top, log_s = lane_count(like), load(d, M, like), load(d, SHARE, like)
+    for j in range(count):
+        store(g, j * lanes, (load(x, j * lanes, like) - top) - log_s)
