@@ -13,7 +13,7 @@ import numpy as np
 
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
-from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.memory import lane_count, load, prefetch, prefetch_to_write, store
 from lastlayer.kernels.row import SHARE, M
 from lastlayer.kernels.simd import at_least, fill, four, less, where
 from lastlayer.kernels.vecmath import LIFT, exp_scaled, times
@@ -32,18 +32,25 @@ def _borders(like: Any) -> Any:
 
 
 @inner
-def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
-    """From logits in `x`, whose maxima are m, to probabilities in `g`."""
+def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
+                  like: Any) -> None:  # fmt: skip
+    """From logits in `x`, whose maxima are m, to probabilities in `g`.
+
+    Asks for the lines `ahead` to read them and for those of `results` to write them.
+    """
     lanes, most = lane_count(like), fourfold(m)
     sums, smallest, j = four(like), fill(np.inf, four(like)), 0
     while j + 4 <= count:
         e = exp_scaled(load(x, j * lanes, sums) - most, None)
+        for i in range(4):
+            prefetch(ahead[0], ahead[1] + (j + i) * ahead[2])
         store(g, j * lanes, e)
         sums, smallest = sums + e, where(less(e, smallest), e, smallest)
         j += 4
     total, least = fold_sum(sums), fold_least(smallest)
     while j < count:
         e = exp_scaled(load(x, j * lanes, like) - m, None)
+        prefetch(ahead[0], ahead[1] + j * ahead[2])
         store(g, j * lanes, e)
         total, least = total + e, where(less(e, least), e, least)
         j += 1
@@ -54,6 +61,7 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
         # all are normal numbers: one multiplication gives the bits of `times`
         factor = factor * fill(unlift, like)
         for j in range(count):
+            prefetch_to_write(results[0], results[1] + j * results[2])
             store(g, j * lanes, load(g, j * lanes, like) * factor)
     else:
         for j in range(count):
@@ -61,8 +69,10 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
 
 
 @inner
-def log_softmax_group(d: Any, x: Any, g: Any, count: Any, like: Any) -> None:
+def log_softmax_group(d: Any, x: Any, g: Any, count: Any, results: Any,
+                      like: Any) -> None:  # fmt: skip
     """From logits in `x` to the logarithms of probabilities in `g`."""
     lanes, top, log_s = lane_count(like), load(d, M, like), load(d, SHARE, like)
     for j in range(count):
+        prefetch_to_write(results[0], results[1] + j * results[2])
         store(g, j * lanes, (load(x, j * lanes, like) - top) - log_s)
