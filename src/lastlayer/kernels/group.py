@@ -20,6 +20,7 @@ from lastlayer.kernels.memory import (
     load,
     load_up_to,
     prefetch,
+    prefetch_into_l2,
     prefetch_to_write,
     read,
     store,
@@ -58,7 +59,8 @@ from lastlayer.kernels.vecmath import times, unscale
 _F64 = np.float64(0)
 
 MOST_CLASSES = 64
-AHEAD = 4096  # bytes: how far before its use memory is asked for, rows of few classes
+# bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2
+AHEAD, FAR_AHEAD, MOST_NEAR = 4096, 16384, 32
 TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
@@ -96,15 +98,41 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
 
 
 @inner
-def next_lines(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
-    """What `ask` is given: memory ahead of a group of rows from `start` on, class by class a line.
+def lines_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """What `ask` is given for a group of rows from `start` on: the lines ahead of it, a class each.
 
-    Asked for one after the other while there is something to compute, not all while loading: the
-    processor waits for no more than sixteen lines at a time. Rows apart from each other: the same
-    line again.
+    They are asked for one after the other while there is something to compute, not all while a
+    group is loaded: the processor waits for no more than sixteen lines at a time. Of rows that do
+    not lie side by side it is the same line again.
     """
+    beside, far = layout[2] == count and layout[3] == 1, count > MOST_NEAR
+    step = lane_count(like) if beside else 0
+    distance = (FAR_AHEAD if far else AHEAD) if beside else 0
+    return memory, start + distance // width(memory[0]), step, far
+
+
+@inner
+def results_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """The same for `ask_to_write`."""
     step = lane_count(like) if layout[2] == count and layout[3] == 1 else 0
     return memory, start + (AHEAD // width(memory[0]) if step > 0 else 0), step
+
+
+@inner
+def ask(ahead: Any, j: Any) -> None:
+    """Ask for the line of class j, to read it: soon, or a few groups later."""
+    memory, place, step, far = ahead
+    if far:
+        prefetch_into_l2(memory, place + j * step)
+    else:
+        prefetch(memory, place + j * step)
+
+
+@inner
+def ask_to_write(results: Any, j: Any) -> None:
+    """Ask for the line of class j, to write it."""
+    memory, place, step = results
+    prefetch_to_write(memory, place + j * step)
 
 
 @inner
@@ -160,7 +188,7 @@ def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: A
     for j in range(count):
         k = j * lanes
         v = load(x, k, like)
-        prefetch(ahead[0], ahead[1] + j * ahead[2])
+        ask(ahead, j)
         e, gap, slope = effect(v, about, near)
         store(g, k, e)
         _keep(gaps, k, gap)
@@ -210,7 +238,7 @@ def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any
         m, single = load(d, M, like), equal(load(d, TIES, like), one)
     for j in range(count):
         k = j * lanes
-        prefetch_to_write(ahead[0], ahead[1] + j * ahead[2])
+        ask_to_write(ahead, j)
         e = times(load(g, k, like), factor)
         r, at_label = e, where(leads, own, e - lack)
         if mix is not None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.group import ask, ask_to_write
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
-from lastlayer.kernels.memory import lane_count, load, prefetch, prefetch_to_write, store
+from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import SHARE, M
 from lastlayer.kernels.simd import at_least, fill, four, less, where
 from lastlayer.kernels.vecmath import LIFT, exp_scaled, times
@@ -43,14 +44,14 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
     while j + 4 <= count:
         e = exp_scaled(load(x, j * lanes, sums) - most, None)
         for i in range(4):
-            prefetch(ahead[0], ahead[1] + (j + i) * ahead[2])
+            ask(ahead, j + i)
         store(g, j * lanes, e)
         sums, smallest = sums + e, where(less(e, smallest), e, smallest)
         j += 4
     total, least = fold_sum(sums), fold_least(smallest)
     while j < count:
         e = exp_scaled(load(x, j * lanes, like) - m, None)
-        prefetch(ahead[0], ahead[1] + j * ahead[2])
+        ask(ahead, j)
         store(g, j * lanes, e)
         total, least = total + e, where(less(e, least), e, least)
         j += 1
@@ -61,7 +62,7 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
         # all are normal numbers: one multiplication gives the bits of `times`
         factor = factor * fill(unlift, like)
         for j in range(count):
-            prefetch_to_write(results[0], results[1] + j * results[2])
+            ask_to_write(results, j)
             store(g, j * lanes, load(g, j * lanes, like) * factor)
     else:
         for j in range(count):
@@ -74,5 +75,5 @@ def log_softmax_group(d: Any, x: Any, g: Any, count: Any, results: Any,
     """From logits in `x` to the logarithms of probabilities in `g`."""
     lanes, top, log_s = lane_count(like), load(d, M, like), load(d, SHARE, like)
     for j in range(count):
-        prefetch_to_write(results[0], results[1] + j * results[2])
+        ask_to_write(results, j)
         store(g, j * lanes, (load(x, j * lanes, like) - top) - log_s)

@@ -15,8 +15,9 @@ from lastlayer.kernels.group import (
     X,
     give_group,
     largest_of_group,
+    lines_ahead,
     load_group,
-    next_lines,
+    results_ahead,
     store_group,
     sum_group,
 )
@@ -108,7 +109,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         tile = min(lanes, inner_count - position, hi - row)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
-        ahead = next_lines(x, start, memory, count, like)
+        ahead = lines_ahead(x, start, memory, count, like)
         sum_group(d, logits, result, gaps, slopes, count, rate, cap, ahead, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
@@ -130,7 +131,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 
         if g is not None:
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
-            ahead = next_lines(g, start, place, count, like)
+            ahead = results_ahead(g, start, place, count, like)
             give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, ahead,
                        like)  # fmt: skip
             store_group(result, g, start, place, count, tile, like)
@@ -153,7 +154,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         tile = min(lanes, inner_count - position, hi - row)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
-        ahead = next_lines(x, start, memory, count, like)
+        ahead = lines_ahead(x, start, memory, count, like)
         if y is None or logarithms:
             sum_group(d, logits, result, None, None, count, None, None, ahead, like)
             finish_normaliser(d, tile, like)
@@ -161,7 +162,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
             start, place = outer * y[1] + position * y[2], pointer(y[0], x_like)
-            results = next_lines(y, start, place, count, like)
+            results = results_ahead(y, start, place, count, like)
             if logarithms:
                 log_softmax_group(d, logits, result, count, results, like)
             else:
