@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
 from lastlayer.kernels.memory import (
     lane_count,
     load,
     load_up_to,
     prefetch,
+    prefetch_into_l2,
     prefetch_to_write,
     read,
     store,
@@ -28,21 +29,13 @@ from lastlayer.kernels.memory import (
     write,
 )
 from lastlayer.kernels.row import (
-    ALONE,
-    COUNTS,
-    FACTOR,
-    LABEL,
-    LACK,
     LANES,
-    LEADS,
-    OWN,
     REST,
     ROWS,
-    SHARE,
     TIES,
     M,
 )
-from lastlayer.kernels.simd import differ, equal, fill, less, maximum, where
+from lastlayer.kernels.simd import differ, fill, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
@@ -53,12 +46,13 @@ from lastlayer.kernels.turn import (
     turn_in,
     turn_out,
 )
-from lastlayer.kernels.vecmath import times, unscale
+from lastlayer.kernels.vecmath import unscale
 
 _F64 = np.float64(0)
 
 MOST_CLASSES = 64
-AHEAD = 4096  # bytes: how far before its use memory is asked for, rows of few classes
+# bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2
+AHEAD, FAR_AHEAD, MOST_NEAR = 4096, 16384, 32
 TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
@@ -79,16 +73,10 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
             store(buffer, j * lanes, load_up_to(memory, start + j * classes, tile, 0.0, like))
     elif classes == 1 and tile == lanes and count >= side(like):
         last = count - side(like)  # whose classes overlap with those before
-        ahead = start + AHEAD // width(memory[0])
         for j in range(0, count, side(like)):
             k = min(j, last)
-            if rows == count:
-                for i in range(side(like)):
-                    prefetch(memory, ahead + (j + i) * lanes)
             turn_in(memory, start + k, rows, buffer, k * lanes, like)
     elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
-        for j in range(count):
-            prefetch(memory, start + AHEAD // width(memory[0]) + j * lanes)
         if count == 2:
             pairs_in(memory, start, buffer, like)
         else:
@@ -102,15 +90,52 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
 
 
 @inner
-def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
-              like: Any) -> None:  # fmt: skip
-    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+def lines_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """What `ask` is given for a group of rows from `start` on: the lines ahead of it, a class each.
 
-    And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    They are asked for one after the other while there is something to compute, not all while a
+    group is loaded: the processor waits for no more than sixteen lines at a time. Of rows that do
+    not lie side by side it is the same line again.
     """
-    lanes = lane_count(like)
-    m, squares, j = load(x, 0, like), fill(0.0, like), 0
-    while j < count:  # a NaN is passed over, unless it is the first: the sum will have it
+    beside, far = layout[2] == count and layout[3] == 1, count > MOST_NEAR
+    step = lane_count(like) if beside else 0
+    distance = (FAR_AHEAD if far else AHEAD) if beside else 0
+    return memory, start + distance // width(memory[0]), step, far
+
+
+@inner
+def results_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """The same for `ask_to_write`."""
+    step = lane_count(like) if layout[2] == count and layout[3] == 1 else 0
+    return memory, start + (AHEAD // width(memory[0]) if step > 0 else 0), step
+
+
+@inner
+def ask(ahead: Any, j: Any) -> None:
+    """Ask for the line of class j, to read it: soon, or a few groups later."""
+    memory, place, step, far = ahead
+    if far:
+        prefetch_into_l2(memory, place + j * step)
+    else:
+        prefetch(memory, place + j * step)
+
+
+@inner
+def ask_to_write(results: Any, j: Any) -> None:
+    """Ask for the line of class j, to write it."""
+    memory, place, step = results
+    prefetch_to_write(memory, place + j * step)
+
+
+@inner
+def largest_of_group(x: Any, count: Any, cap: Any, like: Any) -> Any:
+    """The largest logit of each lane, and the largest square of one where there is a cap.
+
+    A NaN is passed over, unless it is the first: the sum will have it.
+    """
+    lanes, j = lane_count(like), 0
+    m, squares = load(x, 0, like), fill(0.0, like)
+    while j < count:
         if j + 4 <= count:  # four together, of which none waits for another
             v, w = load(x, j * lanes, like), load(x, (j + 1) * lanes, like)
             y, z = load(x, (j + 2) * lanes, like), load(x, (j + 3) * lanes, like)
@@ -123,26 +148,39 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
             squares = largest_square(v, squares, cap)
             m = maximum(v, m)
             j += 1
+    return m, squares
+
+
+@inner
+def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              ahead: Any, like: Any) -> None:  # fmt: skip
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+
+    Asks for the lines `ahead`. And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    """
+    lanes = lane_count(like)
+    m, squares = largest_of_group(x, count, cap, like)
     store(d, M, m)
     set_tops(d, m, cap)
     about = about_rows(d, 0, rate, cap, like)
     if all_within(squares, about):
-        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, ahead, like)
     else:
-        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, ahead, like)
     for r in range(0, lanes, LANES):
         store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
 
 
 @inner
 def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
-                near: Any, like: Any) -> None:  # fmt: skip
+                near: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """The sums of `sum_group`; `near` as in effective.py."""
     lanes = lane_count(like)
     total, others, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
     for j in range(count):
         k = j * lanes
         v = load(x, k, like)
+        ask(ahead, j)
         e, gap, slope = effect(v, about, near)
         store(g, k, e)
         _keep(gaps, k, gap)
@@ -165,47 +203,6 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
     return nothing if isinstance(values, types.NoneType) else kept
 
 
-@by_dtype
-def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
-    def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
-        return None
-
-    def kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
-        return load(slopes, at, like)
-
-    return nothing if isinstance(cap, types.NoneType) else kept
-
-
-@inner
-def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient."""
-    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
-    counts = less(zero, load(d, COUNTS, like))
-    factor = load(d, FACTOR, like)
-    class_, label = zero, fill(-1.0, like)
-    if indexed:
-        label = load(d, LABEL, like)
-    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
-    if mix is not None:
-        share, alone = load(d, SHARE, like), load(d, ALONE, like)
-        m, single = load(d, M, like), equal(load(d, TIES, like), one)
-    for j in range(count):
-        k = j * lanes
-        e = times(load(g, k, like), factor)
-        r, at_label = e, where(leads, own, e - lack)
-        if mix is not None:
-            if t is None and weights is None:
-                r = r - share * fill(mix[1], like)
-            else:
-                r = r - share * load(a, k, like)
-            r = where(single, where(equal(load(x, k, like), m), alone, r), r)
-        r = where(equal(class_, label), at_label, r)
-        r = sloped(r, _slope(slopes, k, cap, like))
-        store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
-        class_ = class_ + one
-
-
 @inner
 def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: Any,
                 like: Any) -> None:  # fmt: skip
@@ -219,16 +216,11 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             else:
                 store_first(memory, at, tile, r)
     elif classes == 1 and tile == lanes and count >= side(like):
-        last, ahead = count - side(like), start + AHEAD // width(memory[0])
+        last = count - side(like)
         for j in range(0, count, side(like)):
             k = min(j, last)
-            if rows == count:
-                for i in range(side(like)):
-                    prefetch_to_write(memory, ahead + (j + i) * lanes)
             turn_out(g, k * lanes, memory, start + k, rows, like)
     elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
-        for j in range(count):
-            prefetch_to_write(memory, start + AHEAD // width(memory[0]) + j * lanes)
         if count == 2:
             pairs_out(g, memory, start, like)
         else:
@@ -238,16 +230,3 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             for r in range(tile):
                 one_by_one()
                 write(memory, start + r * rows + j * classes, g[j * lanes + r])
-
-
-@inner
-def normalise_group(d: Any, x: Any, g: Any, count: Any, logarithms: Any, like: Any) -> None:
-    """From exp_scaled in `g` to probabilities, or their logarithms."""
-    lanes = lane_count(like)
-    top, log_s, factor = load(d, M, like), load(d, SHARE, like), load(d, FACTOR, like)
-    for j in range(count):
-        k = j * lanes
-        if logarithms:
-            store(g, k, (load(x, k, like) - top) - log_s)
-        else:
-            store(g, k, times(load(g, k, like), factor))

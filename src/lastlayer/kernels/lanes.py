@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lastlayer.kernels.simd import lanes_of, vector_of
+from lastlayer.kernels.simd import Vector, lanes_of, vector_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -114,6 +114,16 @@ def first_of(typingctx: Any, vector: Any) -> Any:
         return builder.extract_element(args[0], _I32(0))
 
     return vector.dtype(vector), codegen
+
+
+@intrinsic
+def fourfold(typingctx: Any, vector: Any) -> Any:
+    """A vector four times over, to go with `four`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return joined(builder, 4 * [args[0]])
+
+    return Vector(vector.dtype, 4 * vector.lanes)(vector), codegen
 
 
 @intrinsic
