@@ -123,16 +123,23 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, cap: Any, about: Any, kept:
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, cap: Any, about: Any, kept: Any,
-              to: Any, like: Any) -> Any:  # fmt: skip
-    """(Σ exp_scaled(z_j − top) over what is not m, how many are m) in each lane. A NaN is not m."""
+def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any, about: Any,
+              kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
+    """(Σ exp_scaled(z_j − top) over what is not m, how many are m) in each lane. A NaN is not m.
+
+    The third is `block_max` of as many logits that begin `after` elements further on, unless that
+    is None: they come from memory while the exponentials keep the processor busy.
+    """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     others, several = a, s
+    b, most = fill(-np.inf, like), fill(-np.inf, s)
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask_early(x, j + ahead, lanes)
             v = load(x, j, s)
+            if after is not None:
+                most = maximum(load(x, j + after, s), most)
             below = differ(v, fill(m, s))
             e = effect(v, about, NEAR)[0]
             keep(kept, shift + j, None, e)
@@ -142,6 +149,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, cap: Any, about: Any,
         elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask_early(x, j + ahead, lanes)
             v = load(x, j, s)
+            if after is not None:
+                most = maximum(load(x, j + after, s), most)
             below = differ(v, fill(m, s))
             e = effect(v, about, beyond_near(about))[0]
             keep(kept, shift + j, None, e)
@@ -150,13 +159,16 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, m: Any, cap: Any, about: Any,
             j += 4 * lanes
         else:
             w = load_up_to(x, j, end - j, -np.inf, like)
+            if after is not None:
+                b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
             beside = differ(w, fill(m, like))
             f = effect(w, about, ANY)[0]
             keep(kept, shift + j, end - j, f)
             a = where(beside, a + f, a)
             others = where(beside, others + fill(1.0, like), others)
             j += lanes
-    return a + fold_sum(s), fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
+    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
+    return a + fold_sum(s), ties, maximum(b, fold_largest(most))
 
 
 # --------------------------------------------------------------------------- results

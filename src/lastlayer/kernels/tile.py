@@ -9,10 +9,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.blocks import AHEAD, block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
-from lastlayer.kernels.jit import inner
+from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import ROOM, kept_at, note
 from lastlayer.kernels.lanes import all_of, largest_across, largest_of, total_of, totals_across
 from lastlayer.kernels.memory import as_like, lane_count, store, width
@@ -37,6 +38,7 @@ from lastlayer.kernels.staging import stage, unstage
 
 TILE = ROWS  # rows whose sums are finished together
 TILE_LOGITS = 1 << 12  # no more rows than have these together: they are read again from the cache
+BY_TURNS = 384  # classes from which on a row's maximum is taken while the row before is summed
 
 # working memory, in bytes: rows of logits, of targets and of results, a line or what it is good
 # for, of rows that are a block each two vectors, and exponentials
@@ -74,11 +76,12 @@ def rise(d: Any, r: Any, m: Any, rate: Any, inv_t: Any, cap: Any) -> None:
 
 
 @inner
-def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate: Any, inv_t: Any,
-          cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> None:  # fmt: skip
+def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after: Any, rate: Any,
+          inv_t: Any, cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> None:  # fmt: skip
     """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on.
 
-    Where the maximum is `known` the sums go to `add_totals`.
+    Where the maximum is `known` the sums go to `add_totals`; and if the next row's logits begin
+    `after` elements further on (neither 0 nor None), its maximum is taken meanwhile.
     """
     reached = True
     if not known:
@@ -92,10 +95,13 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, rate:
     about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, like)
     if reached:
         level = as_like(d[M + r], like)
-        total, ties = block_sum(x, at, n, ahead, level, cap, about, kept, to, like)
+        total, ties, most = block_sum(x, at, n, ahead, after, level, cap, about, kept, to, like)
         if known:
             store(totals, r * lane_count(like), total)
             store(totals, (TILE + r) * lane_count(like), ties)
+            if after is not None and after != 0:
+                d[M + r + 1] = np.float64(largest_of(most))
+                set_top(d, r + 1, d[M + r + 1], rate, cap)
         else:
             d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
             d[TIES + r] += np.float64(total_of(ties))
@@ -172,15 +178,47 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
                         like)  # fmt: skip
 
 
+@by_dtype
+def rows_by_turns(count: Any, cap: Any) -> Any:
+    """Whether a row's maximum is taken while the row before it is summed; None for never."""
+
+    def never(count: Any, cap: Any) -> Any:
+        return None
+
+    def of_some(count: Any, cap: Any) -> Any:
+        return BY_TURNS <= count <= LONGEST
+
+    return of_some if isinstance(cap, types.NoneType) else never
+
+
+@by_dtype
+def whole_rows(step: Any, r: Any, tile: Any, by_turns: Any) -> Any:
+    """Of rows of one block: how many maxima to find before the first is summed; how far on the row
+    lies whose maximum is taken with row r, 0 for none and None for never; and what to ask for.
+    """  # fmt: skip
+
+    def together(step: Any, r: Any, tile: Any, by_turns: Any) -> Any:
+        return tile, None, tile * step
+
+    def either(step: Any, r: Any, tile: Any, by_turns: Any) -> Any:
+        if by_turns:
+            return 1, step if r + 1 < tile else 0, 2 * step
+        return tile, 0, tile * step
+
+    return together if isinstance(by_turns, types.NoneType) else either
+
+
 @inner
 def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
               to: Any) -> None:  # fmt: skip
     """The sums of a block, for `visit`."""
-    d, whole, step, tile, rate, inv_t, cap, weights, mix, totals, count, kept, bases, like = extra
+    (d, whole, by_turns, step, tile, rate, inv_t, cap, weights, mix, totals, count, kept, bases,
+     like) = extra  # fmt: skip
+    first, after, ahead = whole_rows(step, r, tile, by_turns)
     if whole and r == 0:
-        find_largest(d, x, at, step, n, tile, rate, cap, totals, like)
-    ahead, to_kept = tile * step if whole else AHEAD // width(x[0]), kept_at(r, block, count, like)
-    merge(d, r, x, at, n, ahead, whole, rate, inv_t, cap, totals, kept, to_kept, like)
+        find_largest(d, x, at, step, n, first, rate, cap, totals, like)
+    ahead, to_kept = ahead if whole else AHEAD // width(x[0]), kept_at(r, block, count, like)
+    merge(d, r, x, at, n, ahead, whole, after, rate, inv_t, cap, totals, kept, to_kept, like)
     note(bases, r, block, n, d[TOP + r], like)
     add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
     if whole and r == tile - 1:

@@ -50,6 +50,7 @@ from lastlayer.kernels.tile import (
     X_BUFFER,
     add_block,
     begin,
+    rows_by_turns,
     visit,
 )
 from lastlayer.kernels.vecmath import rate_of
@@ -102,7 +103,10 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     kept, bases = room(scratch + KEPT, worthwhile(g, mix, cap), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
     size = LONGEST if whole else BLOCK
+    by_turns = rows_by_turns(count, cap)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
+    if g is None and by_turns:
+        most = TILE
     d[FAULTS] = 0.0
 
     row = lo
@@ -116,7 +120,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         begin(d)
         describe(d, row, tile, indices, classes, samples, ignore)
         step = x[2] if staged is None else LONGEST
-        sums = (d, whole, step, tile, rate, per_t, cap, w, mix, totals, count, kept, bases, like)
+        sums = (d, whole, by_turns, step, tile, rate, per_t, cap, w, mix, totals, count, kept,
+                bases, like)  # fmt: skip
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, targets,
               t_start, t_memory, t_buffer, NOTHING, 0, memory, result, False, like)  # fmt: skip
         if indices != 0:
@@ -173,7 +178,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             tile = up_to_a_line(x, y, outer, position, width(x_like), tile)
         begin(d)
         step = x[2] if staged is None else LONGEST
-        sums = (d, whole, step, tile, None, 1.0, None, None, None, totals, count, kept, bases, like)
+        sums = (d, whole, None, step, tile, None, 1.0, None, None, None, totals, count, kept,
+                bases, like)  # fmt: skip
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING,
               0, None, None, NOTHING, 0, memory, result, False,
               like)  # fmt: skip
