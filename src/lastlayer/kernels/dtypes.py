@@ -85,9 +85,9 @@ def rounded(context: Any, builder: Any, value: Any, like: Any, kind: Any) -> Any
     if like == types.float64:
         value = builder.fptrunc(value, _shaped(FLOATS[types.float32], value.type))
     words = _shaped(_I16, value.type)
-    if kind == _HALF and value.type == ir.VectorType(FLOATS[types.float32], 16):
-        if "+avx512f" in features(context):
-            return _halves_of_sixteen(builder, value)
+    sixteen = value.type == ir.VectorType(FLOATS[types.float32], 16)
+    if kind == _HALF and sixteen and "+avx512f" in features(context):
+        return _halves_of_sixteen(builder, value)
     if kind == _HALF and _has_halves(context):
         return builder.bitcast(builder.fptrunc(value, _shaped(ir.HalfType(), value.type)), words)
     whole = builder.bitcast(value, _shaped(_I32, value.type))
@@ -95,7 +95,7 @@ def rounded(context: Any, builder: Any, value: Any, like: Any, kind: Any) -> Any
 
 
 def _halves_of_sixteen(builder: Any, value: Any) -> Any:
-    """sixteen float32 as the bits of float16.
+    """Sixteen float32 as the bits of float16.
 
     As bits, since LLVM 22 writes sixteen float16 through the caches where it is told to write past
     them, if the processor computes with float16.

@@ -3,7 +3,8 @@
 A kernel is made of some eighty small functions. Numba makes machine code of each by itself, though
 all are inlined into the kernel and none is ever called; and it takes each through passes for what
 none of them has: array expressions, closures, comprehensions, loops over types. LLVM optimises the
-same code as ever: the kernels are as fast, and take less time to compile.
+same code as ever, but what is large only once: the kernels are as fast, and take less time to
+compile.
 """
 
 from __future__ import annotations
