@@ -38,10 +38,10 @@ def stage(layout: Any, x: Any, at: Any, n: Any, tile: Any, buffer: Any, pitch: A
         first = at + c * classes
         for r in range(0, whole, lanes):
             turn_square(x, first + r, classes, None, lanes * classes, buffer, r * pitch + c, pitch,
-                        None, like)  # fmt: skip
+                        None, None, like)  # fmt: skip
         if whole < tile:
             turn_square(x, first + whole, classes, tile - whole, None, buffer, whole * pitch + c,
-                        pitch, None, like)  # fmt: skip
+                        pitch, None, None, like)  # fmt: skip
 
 
 @inner
@@ -61,13 +61,13 @@ def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any, pitch:
         first = at + c * classes
         for r in range(0, lines, line):
             turn_square_past(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
-                             like)  # fmt: skip
+                             None, like)  # fmt: skip
         for r in range(lines, whole, lanes):
             turn_square(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
-                        like)  # fmt: skip
+                        lanes * classes, like)  # fmt: skip
         if whole < tile:
             turn_square(buffer, whole * pitch + c, pitch, None, None, g, first + whole, classes,
-                        tile - whole, like)  # fmt: skip
+                        tile - whole, None, like)  # fmt: skip
 
 
 @inner
