@@ -56,20 +56,18 @@ def _load(context: Any, builder: Any, place: Any, mask: Any, kind: Any, like: An
 def _square(past_cache: bool) -> Callable[..., Any]:
     @intrinsic
     def turn(typingctx: Any, source: Any, index: Any, stride: Any, loaded: Any, ahead: Any,
-             target: Any, to: Any, pitch: Any, stored: Any, further: Any,
-             like: Any) -> Any:  # fmt: skip
+             target: Any, to: Any, pitch: Any, stored: Any, like: Any) -> Any:  # fmt: skip
         """target[to + i · pitch + k] = source[index + k · stride + i] for all lanes i and k.
 
         Of each vector the first `loaded` numbers are read and the first `stored` written, all
-        where that is None; what lies `ahead` of each that is read and `further` than each that is
-        written is asked for, unless these are None.
+        where that is None; what lies `ahead` of each that is read is asked for, unless it is None.
         Past the caches k goes on to as many numbers as a cache line of the target has.
         """
         lanes, side, size = lanes_of(like), side_of(like), target.dtype.bitwidth // 8
         squares = BYTES // (lanes * size) if past_cache else 1
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            memory, at, step, some, ahead, result, to, pitch, most, further, _ = args
+            memory, at, step, some, further, result, to, pitch, most, _ = args
 
             def place(base: Any, first: Any, by: Any, number: int, kind: Any, count: int) -> Any:
                 at = builder.gep(base, [builder.add(first, builder.mul(by, _I64(number)))])
@@ -85,7 +83,7 @@ def _square(past_cache: bool) -> Callable[..., Any]:
                     vectors.append(_load(context, builder, line, mask, source.dtype, like))
                     if sig.args[4] != types.none:
                         # after the load: the line may take that one's place in a cache
-                        there = builder.add(at, ahead)
+                        there = builder.add(at, further)
                         line = place(memory, there, step, k, source.dtype, lanes)
                         ask_for(builder, line, to_write=0, nearness=2)
                 turned = _turned(builder, vectors, side)
@@ -93,9 +91,6 @@ def _square(past_cache: bool) -> Callable[..., Any]:
             mask = None if sig.args[8] == types.none else first_mask(builder, most, lanes)
             for i, parts in enumerate(zip(*columns, strict=True)):
                 data = joined(builder, list(parts))
-                if sig.args[9] != types.none:
-                    line = place(result, builder.add(to, further), pitch, i, target.dtype, lanes)
-                    ask_for(builder, line, to_write=1, nearness=3)
                 line = place(result, to, pitch, i, target.dtype, squares * lanes)
                 if mask is not None:
                     masked_store(builder, data, line, mask, target.dtype)
@@ -106,11 +101,11 @@ def _square(past_cache: bool) -> Callable[..., Any]:
                     done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
             return context.get_dummy_value()
 
-        loaded, ahead, stored, further = (
-            kind if kind == types.none else types.int64 for kind in (loaded, ahead, stored, further)
+        loaded, ahead, stored = (
+            kind if kind == types.none else types.int64 for kind in (loaded, ahead, stored)
         )
         return types.void(source, types.int64, types.int64, loaded, ahead, target, types.int64,
-                          types.int64, stored, further, like), codegen  # fmt: skip
+                          types.int64, stored, like), codegen  # fmt: skip
 
     return turn  # type: ignore[no-any-return]
 
