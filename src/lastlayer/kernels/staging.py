@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.kernels.jit import inner, one_by_one
-from lastlayer.kernels.memory import address_at, lane_count, read, width, write
+from lastlayer.kernels.memory import address_at, lane_count, prefetch_to_write, read, width, write
 from lastlayer.kernels.simd import BYTES
 from lastlayer.kernels.square import turn_square, turn_square_past
 
@@ -59,6 +59,10 @@ def unstage(layout: Any, g: Any, at: Any, n: Any, tile: Any, buffer: Any, pitch:
     for j in range(0, n, lanes):
         c = min(j, n - lanes)
         first = at + c * classes
+        if lines == 0 and c == j:
+            for k in range(c + lanes, c + 2 * lanes):
+                for r in range(0, tile + line, line):
+                    prefetch_to_write(g, at + k * classes + r)
         for r in range(0, lines, line):
             turn_square_past(buffer, r * pitch + c, pitch, None, None, g, first + r, classes, None,
                              like)  # fmt: skip

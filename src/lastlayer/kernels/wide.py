@@ -4,7 +4,8 @@ A row is read in blocks that stay in the L1 cache: the block's maximum, then its
 exponentials relative to the largest logit so far, merged into the row's (m, R) in float64. That
 is one read of memory for the loss; the gradient reads the row once more, from cache unless the
 row is larger than it, and writes once. Where the classes of a row do not lie side by side they
-are first copied, a block of some rows at a time, into a buffer.
+are first copied into a buffer: whole rows (`gathered.py`), or of rows too long for that a block of
+some at a time.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     past : bool
         Whether the gradient, which must lie apart from x, is written past the caches.
     staged : None or int
-        None where the classes of all arrays lie side by side.
+        None where the classes of all arrays lie side by side; else rows copied at a time.
     mix : tuple of float or None
         (1 − ε, ε / C) where there is a coefficient for every class, from `targets` or a smoothed
         index; None for plain class indices.
