@@ -20,6 +20,7 @@ from lastlayer.kernels.memory import (
     load,
     load_up_to,
     prefetch,
+    prefetch_into_l2,
     prefetch_to_write,
     read,
     store,
@@ -58,7 +59,8 @@ from lastlayer.kernels.vecmath import times, unscale
 _F64 = np.float64(0)
 
 MOST_CLASSES = 64
-AHEAD = 4096  # bytes: how far before its use memory is asked for, rows of few classes
+# bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2
+AHEAD, FAR_AHEAD, MOST_NEAR = 4096, 16384, 32
 TILE = ROWS  # rows of a group of the most lanes
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
@@ -79,16 +81,10 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
             store(buffer, j * lanes, load_up_to(memory, start + j * classes, tile, 0.0, like))
     elif classes == 1 and tile == lanes and count >= side(like):
         last = count - side(like)  # whose classes overlap with those before
-        ahead = start + AHEAD // width(memory[0])
         for j in range(0, count, side(like)):
             k = min(j, last)
-            if rows == count:
-                for i in range(side(like)):
-                    prefetch(memory, ahead + (j + i) * lanes)
             turn_in(memory, start + k, rows, buffer, k * lanes, like)
     elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
-        for j in range(count):
-            prefetch(memory, start + AHEAD // width(memory[0]) + j * lanes)
         if count == 2:
             pairs_in(memory, start, buffer, like)
         else:
@@ -99,6 +95,44 @@ def load_group(x: Any, start: Any, memory: Any, count: Any, tile: Any, buffer: A
             for r in range(tile):
                 one_by_one()
                 buffer[j * lanes + r] = read(memory, start + r * rows + j * classes, like)
+
+
+@inner
+def lines_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """What `ask` is given for a group of rows from `start` on: the lines ahead of it, a class each.
+
+    They are asked for one after the other while there is something to compute, not all while a
+    group is loaded: the processor waits for no more than sixteen lines at a time. Of rows that do
+    not lie side by side it is the same line again.
+    """
+    beside, far = layout[2] == count and layout[3] == 1, count > MOST_NEAR
+    step = lane_count(like) if beside else 0
+    distance = (FAR_AHEAD if far else AHEAD) if beside else 0
+    return memory, start + distance // width(memory[0]), step, far
+
+
+@inner
+def results_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
+    """The same for `ask_to_write`."""
+    step = lane_count(like) if layout[2] == count and layout[3] == 1 else 0
+    return memory, start + (AHEAD // width(memory[0]) if step > 0 else 0), step
+
+
+@inner
+def ask(ahead: Any, j: Any) -> None:
+    """Ask for the line of class j, to read it: soon, or a few groups later."""
+    memory, place, step, far = ahead
+    if far:
+        prefetch_into_l2(memory, place + j * step)
+    else:
+        prefetch(memory, place + j * step)
+
+
+@inner
+def ask_to_write(results: Any, j: Any) -> None:
+    """Ask for the line of class j, to write it."""
+    memory, place, step = results
+    prefetch_to_write(memory, place + j * step)
 
 
 @inner
@@ -127,10 +161,10 @@ def largest_of_group(x: Any, count: Any, cap: Any, like: Any) -> Any:
 
 @inner
 def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
-              like: Any) -> None:  # fmt: skip
+              ahead: Any, like: Any) -> None:  # fmt: skip
     """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
 
-    And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    Asks for the lines `ahead`. And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
     """
     lanes = lane_count(like)
     m, squares = largest_of_group(x, count, cap, like)
@@ -138,22 +172,23 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
     set_tops(d, m, cap)
     about = about_rows(d, 0, rate, cap, like)
     if all_within(squares, about):
-        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, ahead, like)
     else:
-        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, ahead, like)
     for r in range(0, lanes, LANES):
         store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
 
 
 @inner
 def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
-                near: Any, like: Any) -> None:  # fmt: skip
+                near: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """The sums of `sum_group`; `near` as in effective.py."""
     lanes = lane_count(like)
     total, others, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
     for j in range(count):
         k = j * lanes
         v = load(x, k, like)
+        ask(ahead, j)
         e, gap, slope = effect(v, about, near)
         store(g, k, e)
         _keep(gaps, k, gap)
@@ -189,8 +224,8 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
 
 @inner
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient."""
+               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+    """From exp_scaled in `g` to the gradient; asks for the lines `ahead` to write them."""
     lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     counts = less(zero, load(d, COUNTS, like))
     factor = load(d, FACTOR, like)
@@ -203,6 +238,7 @@ def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any
         m, single = load(d, M, like), equal(load(d, TIES, like), one)
     for j in range(count):
         k = j * lanes
+        ask_to_write(ahead, j)
         e = times(load(g, k, like), factor)
         r, at_label = e, where(leads, own, e - lack)
         if mix is not None:
@@ -230,16 +266,11 @@ def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: 
             else:
                 store_first(memory, at, tile, r)
     elif classes == 1 and tile == lanes and count >= side(like):
-        last, ahead = count - side(like), start + AHEAD // width(memory[0])
+        last = count - side(like)
         for j in range(0, count, side(like)):
             k = min(j, last)
-            if rows == count:
-                for i in range(side(like)):
-                    prefetch_to_write(memory, ahead + (j + i) * lanes)
             turn_out(g, k * lanes, memory, start + k, rows, like)
     elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
-        for j in range(count):
-            prefetch_to_write(memory, start + AHEAD // width(memory[0]) + j * lanes)
         if count == 2:
             pairs_out(g, memory, start, like)
         else:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.coefficients import faults
-from lastlayer.kernels.group import load_group
+from lastlayer.kernels.group import ask, lines_ahead, load_group
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import lane_count, load, store
@@ -25,10 +25,12 @@ def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mi
     lanes, found = lane_count(like), fill(0.0, like)
     if t is not None:
         load_group(targets, start, t, count, tile, a, like)
+        ahead = lines_ahead(targets, start, t, count, like)
     for j in range(count):
         part = fill(mix[1], like)
         if t is not None:
             given = load(a, j * lanes, like)
+            ask(ahead, j)
             found = found + faults(given, like)
             part = fma(given, fill(mix[0], like), part)
         if weights is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.group import ask, ask_to_write
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
 from lastlayer.kernels.memory import lane_count, load, store
@@ -32,18 +33,25 @@ def _borders(like: Any) -> Any:
 
 
 @inner
-def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
-    """From logits in `x`, whose maxima are m, to probabilities in `g`."""
+def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
+                  like: Any) -> None:  # fmt: skip
+    """From logits in `x`, whose maxima are m, to probabilities in `g`.
+
+    Asks for the lines `ahead` to read them and for those of `results` to write them.
+    """
     lanes, most = lane_count(like), fourfold(m)
     sums, smallest, j = four(like), fill(np.inf, four(like)), 0
     while j + 4 <= count:
         e = exp_scaled(load(x, j * lanes, sums) - most, None)
+        for i in range(4):
+            ask(ahead, j + i)
         store(g, j * lanes, e)
         sums, smallest = sums + e, where(less(e, smallest), e, smallest)
         j += 4
     total, least = fold_sum(sums), fold_least(smallest)
     while j < count:
         e = exp_scaled(load(x, j * lanes, like) - m, None)
+        ask(ahead, j)
         store(g, j * lanes, e)
         total, least = total + e, where(less(e, least), e, least)
         j += 1
@@ -54,6 +62,7 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
         # all are normal numbers: one multiplication gives the bits of `times`
         factor = factor * fill(unlift, like)
         for j in range(count):
+            ask_to_write(results, j)
             store(g, j * lanes, load(g, j * lanes, like) * factor)
     else:
         for j in range(count):
@@ -61,8 +70,10 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, like: Any) -> None:
 
 
 @inner
-def log_softmax_group(d: Any, x: Any, g: Any, count: Any, like: Any) -> None:
+def log_softmax_group(d: Any, x: Any, g: Any, count: Any, results: Any,
+                      like: Any) -> None:  # fmt: skip
     """From logits in `x` to the logarithms of probabilities in `g`."""
     lanes, top, log_s = lane_count(like), load(d, M, like), load(d, SHARE, like)
     for j in range(count):
+        ask_to_write(results, j)
         store(g, j * lanes, (load(x, j * lanes, like) - top) - log_s)

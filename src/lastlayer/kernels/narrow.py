@@ -15,7 +15,9 @@ from lastlayer.kernels.group import (
     X,
     give_group,
     largest_of_group,
+    lines_ahead,
     load_group,
+    results_ahead,
     store_group,
     sum_group,
 )
@@ -105,8 +107,10 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
-        sum_group(d, logits, result, gaps, slopes, count, rate, cap, like)
+        start = outer * x[1] + position * x[2]
+        load_group(x, start, memory, count, tile, logits, like)
+        ahead = lines_ahead(x, start, memory, count, like)
+        sum_group(d, logits, result, gaps, slopes, count, rate, cap, ahead, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
@@ -126,9 +130,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         give_run(d, LOSS, losses, row, tile)
 
         if g is not None:
-            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, like)
-            store_group(result, g, outer * g[1] + position * g[2], pointer(g[0], x_like), count,
-                        tile, like)  # fmt: skip
+            start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
+            ahead = results_ahead(g, start, place, count, like)
+            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, ahead,
+                       like)  # fmt: skip
+            store_group(result, g, start, place, count, tile, like)
         row += tile
     return d[FAULTS]
 
@@ -146,18 +152,21 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
+        start = outer * x[1] + position * x[2]
+        load_group(x, start, memory, count, tile, logits, like)
+        ahead = lines_ahead(x, start, memory, count, like)
         if y is None or logarithms:
-            sum_group(d, logits, result, None, None, count, None, None, like)
+            sum_group(d, logits, result, None, None, count, None, None, ahead, like)
             finish_normaliser(d, tile, like)
         if y is None:
             give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
+            start, place = outer * y[1] + position * y[2], pointer(y[0], x_like)
+            results = results_ahead(y, start, place, count, like)
             if logarithms:
-                log_softmax_group(d, logits, result, count, like)
+                log_softmax_group(d, logits, result, count, results, like)
             else:
                 m, _ = largest_of_group(logits, count, None, like)
-                softmax_group(logits, result, m, count, like)
-            store_group(result, y, outer * y[1] + position * y[2], pointer(y[0], x_like), count,
-                        tile, like)  # fmt: skip
+                softmax_group(logits, result, m, count, ahead, results, like)
+            store_group(result, y, start, place, count, tile, like)
         row += tile

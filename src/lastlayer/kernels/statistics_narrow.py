@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
-from lastlayer.kernels.group import MOST_CLASSES, G, X, load_group
+from lastlayer.kernels.group import MOST_CLASSES, G, X, ask, lines_ahead, load_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.memory import (
@@ -65,10 +65,11 @@ def _just_above(v: Any) -> Any:
 
 @inner
 def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, variance: Any,
-              like: Any) -> None:  # fmt: skip
+              ahead: Any, like: Any) -> None:  # fmt: skip
     """The maximum, its place and the sums of each lane, and what comes before the label.
 
-    `labels` and `picked` are vectors of the lanes' labels, as floats, and of their logits.
+    `labels` and `picked` are vectors of the lanes' labels, as floats, and of their logits. Asks
+    for the lines `ahead`.
     """
     lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     m, j = load(x, 0, like), 0
@@ -86,6 +87,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
     above = _just_above(picked)
     for j in range(count):
         v = load(x, j * lanes, like)
+        ask(ahead, j)
         at_m = equal(v, m)
         e, u = exp_scaled(v - m, rate), distance(v - m, rate)
         total, first = where(at_m, total, total + e), fma(e, u, first)
@@ -122,10 +124,12 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        load_group(x, outer * x[1] + position * x[2], memory, count, tile, logits, like)
+        start = outer * x[1] + position * x[2]
+        load_group(x, start, memory, count, tile, logits, like)
+        ahead = lines_ahead(x, start, memory, count, like)
         pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
-                  like)  # fmt: skip
+                  ahead, like)  # fmt: skip
         finish(d, numbers, rate_64, scales, variance, like)
         give(d, columns, row - first, tile, variance, like)
         row += tile
