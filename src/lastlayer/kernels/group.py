@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square, sloped
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
 from lastlayer.kernels.memory import (
     lane_count,
@@ -29,21 +29,13 @@ from lastlayer.kernels.memory import (
     write,
 )
 from lastlayer.kernels.row import (
-    ALONE,
-    COUNTS,
-    FACTOR,
-    LABEL,
-    LACK,
     LANES,
-    LEADS,
-    OWN,
     REST,
     ROWS,
-    SHARE,
     TIES,
     M,
 )
-from lastlayer.kernels.simd import differ, equal, fill, less, maximum, where
+from lastlayer.kernels.simd import differ, fill, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
@@ -54,7 +46,7 @@ from lastlayer.kernels.turn import (
     turn_in,
     turn_out,
 )
-from lastlayer.kernels.vecmath import times, unscale
+from lastlayer.kernels.vecmath import unscale
 
 _F64 = np.float64(0)
 
@@ -209,48 +201,6 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
         store(values, at, value)
 
     return nothing if isinstance(values, types.NoneType) else kept
-
-
-@by_dtype
-def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
-    def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
-        return None
-
-    def kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
-        return load(slopes, at, like)
-
-    return nothing if isinstance(cap, types.NoneType) else kept
-
-
-@inner
-def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
-    """From exp_scaled in `g` to the gradient; asks for the lines `ahead` to write them."""
-    lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
-    counts = less(zero, load(d, COUNTS, like))
-    factor = load(d, FACTOR, like)
-    class_, label = zero, fill(-1.0, like)
-    if indexed:
-        label = load(d, LABEL, like)
-    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
-    if mix is not None:
-        share, alone = load(d, SHARE, like), load(d, ALONE, like)
-        m, single = load(d, M, like), equal(load(d, TIES, like), one)
-    for j in range(count):
-        k = j * lanes
-        ask_to_write(ahead, j)
-        e = times(load(g, k, like), factor)
-        r, at_label = e, where(leads, own, e - lack)
-        if mix is not None:
-            if t is None and weights is None:
-                r = r - share * fill(mix[1], like)
-            else:
-                r = r - share * load(a, k, like)
-            r = where(single, where(equal(load(x, k, like), m), alone, r), r)
-        r = where(equal(class_, label), at_label, r)
-        r = sloped(r, _slope(slopes, k, cap, like))
-        store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
-        class_ = class_ + one
 
 
 @inner

@@ -12,24 +12,13 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.group import ask, ask_to_write
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.group_gradient import borders
+from lastlayer.kernels.jit import inner
 from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
 from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import SHARE, M
 from lastlayer.kernels.simd import at_least, fill, four, less, where
-from lastlayer.kernels.vecmath import LIFT, exp_scaled, times
-
-
-@by_dtype
-def _borders(like: Any) -> Any:
-    """What lifts and what takes the lift back, and the smallest normal number, lifted."""
-    lift = 2.0 ** LIFT[like]
-    least = 2.0**-62 if LIFT[like] == 64 else 2.0**-510
-
-    def body(like: Any) -> Any:
-        return lift, 1.0 / lift, least * (1.0 + 2.0**-20)  # what is rounded on the way
-
-    return body
+from lastlayer.kernels.vecmath import exp_scaled, times
 
 
 @inner
@@ -56,8 +45,8 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
         total, least = total + e, where(less(e, least), e, least)
         j += 1
 
-    lift, unlift, border = _borders(like)
-    factor = fill(lift, like) / total
+    unlift, border = borders(like)
+    factor = fill(1.0, like) / (total * fill(unlift, like))
     if all_of(at_least(least * factor, fill(border, like))):
         # all are normal numbers: one multiplication gives the bits of `times`
         factor = factor * fill(unlift, like)

@@ -13,7 +13,6 @@ from lastlayer.kernels.group import (
     A,
     G,
     X,
-    give_group,
     largest_of_group,
     lines_ahead,
     load_group,
@@ -22,6 +21,7 @@ from lastlayer.kernels.group import (
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
+from lastlayer.kernels.group_gradient import give_group
 from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
