@@ -183,6 +183,34 @@ def test_rows_left_out_may_hold_anything(classes: int) -> None:
         np.testing.assert_allclose(slope[~left_out], (gradient * scale)[~left_out], rtol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [2, 10, 33])
+@pytest.mark.parametrize(("dtype", "weight"), [(np.float32, 2.0**-100), (np.float64, 2.0**-900)])
+def test_a_factor_that_is_no_normal_number_without_the_lift(
+    classes: int, dtype: Any, weight: float
+) -> None:
+    # nearly even rows: no product is subnormal, but the factor itself would be
+    x, y = np.tile(np.arange(classes, dtype=dtype) / 8, (32, 1)), np.arange(32) % classes
+    _, whole = ll.cross_entropy_with_grad(x, y, reduction="sum")
+    _, light = ll.cross_entropy_with_grad(x, y, reduction="sum", sample_weight=np.full(32, weight))
+    assert (light / dtype(weight) == whole).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [3, 10, 64])
+def test_neighbours_with_subnormal_results_change_no_bit(classes: int, dtype: Any) -> None:
+    x, y = problem(16, classes, dtype)
+    far = x.copy()
+    far[5] = -np.arange(classes) * (700 if dtype == np.float64 else 90)  # and 0 further on
+    far[9, 1:] = -np.inf
+    others = np.delete(np.arange(16), [5, 9])
+    for ours in (ll.softmax, ll.log_softmax):
+        assert (ours(far)[others] == ours(x)[others]).all()
+    gradients = [ll.cross_entropy_with_grad(v, y, reduction="sum")[1][others] for v in (x, far)]
+    assert (gradients[0] == gradients[1]).all()
+    assert ll.softmax(far)[5, 1] == pytest.approx(float(np.exp(far[5, 1].astype(float))), rel=1e-4)
+    assert ll.softmax(far)[9].tolist() == [1.0] + [0.0] * (classes - 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("apart", [0, 3])
 def test_a_row_of_few_classes_has_the_bits_that_it_has_alone(dtype: Any, apart: int) -> None:
