@@ -175,21 +175,33 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
 def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
                 near: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """The sums of `sum_group`; `near` as in effective.py."""
-    lanes = lane_count(like)
-    total, others, one = fill(0.0, like), fill(0.0, like), fill(1.0, like)
-    for j in range(count):
-        k = j * lanes
-        v = load(x, k, like)
+    lanes, buffers, j = lane_count(like), (g, gaps, slopes), 0
+    sums = fill(0.0, like), fill(0.0, like)
+    while j + 2 <= count:  # two together: every number that exp needs is fetched once for both
         ask(ahead, j)
-        e, gap, slope = effect(v, about, near)
-        store(g, k, e)
-        _keep(gaps, k, gap)
-        _keep(slopes, k, slope)
-        below = differ(v, m)
-        total = where(below, total + e, total)
-        others = where(below, others + one, others)
-    store(d, REST, total)
-    store(d, TIES, fill(count, like) - others)
+        ask(ahead, j + 1)
+        sums = _with_class(x, buffers, j * lanes, m, about, near, sums, like)
+        sums = _with_class(x, buffers, (j + 1) * lanes, m, about, near, sums, like)
+        j += 2
+    if j < count:
+        ask(ahead, j)
+        sums = _with_class(x, buffers, j * lanes, m, about, near, sums, like)
+    store(d, REST, sums[0])
+    store(d, TIES, fill(count, like) - sums[1])
+
+
+@inner
+def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, sums: Any,
+                like: Any) -> Any:  # fmt: skip
+    """Σ exp below the maximum, and how many are below it, with those of the class at k."""
+    v, (total, others) = load(x, k, like), sums
+    e, gap, slope = effect(v, about, near)
+    store(buffers[0], k, e)
+    _keep(buffers[1], k, gap)
+    _keep(buffers[2], k, slope)
+    below = differ(v, m)
+    more = others + fill(1.0, like)
+    return where(below, total + e, total), where(below, more, others)
 
 
 @by_dtype

@@ -45,22 +45,23 @@ def _least(g: Any, count: Any, like: Any) -> Any:
 
 
 @by_dtype
-def _all_normal(g: Any, factor: Any, count: Any, mix: Any, like: Any) -> Any:
+def _all_normal(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
     """Whether the products of exp_scaled with a factor, without the lift, are normal numbers or 0.
 
     One multiplication then gives the bits of `times`. Not asked where more is made of them.
     """
 
-    def asked(g: Any, factor: Any, count: Any, mix: Any, like: Any) -> Any:
+    def asked(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
         size, (_, border) = maximum(factor, negative(factor)), borders(like)
         normal = at_least(size, fill(border, like))
         normal = normal & at_least(_least(g, count, like) * size, fill(border, like))
         return all_of(normal | equal(size, fill(0.0, like)))
 
-    def no(g: Any, factor: Any, count: Any, mix: Any, like: Any) -> Any:
+    def no(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
         return False
 
-    return asked if isinstance(mix, types.NoneType) else no
+    plain = isinstance(mix, types.NoneType) and isinstance(cap, types.NoneType)
+    return asked if plain else no
 
 
 @by_dtype
@@ -90,7 +91,7 @@ def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any
                indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """From exp_scaled in `g` to the gradient; asks for the lines `ahead` to write them."""
     factor = load(d, FACTOR, like)
-    if _all_normal(g, factor, count, mix, like):
+    if _all_normal(g, factor, count, mix, cap, like):
         factor = factor * fill(borders(like)[0], like)
         _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, True,
                       ahead, like)  # fmt: skip
