@@ -192,6 +192,19 @@ def rows_by_turns(count: Any, cap: Any) -> Any:
 
 
 @by_dtype
+def rows_of_a_tile(most: Any, by_turns: Any) -> Any:
+    """How many rows a tile has at most, whose logits are read once."""
+
+    def given(most: Any, by_turns: Any) -> Any:
+        return most
+
+    def as_many_as_can_be(most: Any, by_turns: Any) -> Any:
+        return TILE if by_turns else most
+
+    return given if isinstance(by_turns, types.NoneType) else as_many_as_can_be
+
+
+@by_dtype
 def whole_rows(step: Any, r: Any, tile: Any, by_turns: Any) -> Any:
     """Of rows of one block: how many maxima to find before the first is summed; how far on the row
     lies whose maximum is taken with row r, 0 for none and None for never; and what to ask for.

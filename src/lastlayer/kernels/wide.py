@@ -52,6 +52,7 @@ from lastlayer.kernels.tile import (
     add_block,
     begin,
     rows_by_turns,
+    rows_of_a_tile,
     visit,
 )
 from lastlayer.kernels.vecmath import rate_of
@@ -106,8 +107,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     size = LONGEST if whole else BLOCK
     by_turns = rows_by_turns(count, cap)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
-    if g is None and by_turns:
-        most = TILE
+    if g is None:
+        most = rows_of_a_tile(most, by_turns)
     d[FAULTS] = 0.0
 
     row = lo
