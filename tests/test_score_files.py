@@ -218,6 +218,11 @@ def test_the_command_says_how_to_give_labels_and_to_allow_nan(tmp_path, capsys):
     assert "(--allow-nan leaves" in said
     with pytest.raises(ValueError, match=r"\(allow_nan leaves"):
         ll.score(np.load(tmp_path / "x.npy"), LABELS)
+    files = tmp_path / "x.npy", tmp_path / "y.npy", "--json", tmp_path / "score.json"
+    assert run("score", *files, "--allow-nan") == 0
+    assert "NaN in row 2." in capsys.readouterr().out
+    (named,) = json.loads((tmp_path / "score.json").read_bytes())["nan_rows"]
+    assert (named["source"], named["source_row"]) == (str(tmp_path / "x.npy"), 2)
 
 
 # --------------------------------------------------------------------------- written together

@@ -28,6 +28,8 @@ class Tally:
         [label, prediction]: what kernels count in, in half the memory of `matrix`.
     floats, numbers : ndarray, shapes (2, worst) and (3, worst)
         The worst examples, worst first; a loss of −1 where there are fewer.
+    nan_rows : ndarray of int64, shape (NAMED,)
+        The first rows that gave NaN, in order; NO_ROW where there are fewer.
     """
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
@@ -40,6 +42,7 @@ class Tally:
         self._matrix: Indices | None = None
         self.floats = np.full((2, worst), -1.0)
         self.numbers = np.full((3, worst), NO_ROW)
+        self.nan_rows = np.full(tally.NAMED, NO_ROW)
 
     def expect(self, rows: int) -> None:
         """Make room for so many more rows, less than 2³², before they are added."""
@@ -72,6 +75,7 @@ class Tally:
         order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))
         order = order[: self.floats.shape[1]]
         self.floats[:], self.numbers[:] = floats[:, order], numbers[:, order]
+        self.nan_rows = np.sort(np.concatenate([self.nan_rows, other.nan_rows]))[: tally.NAMED]
 
     def coarsen(self) -> None:
         """Make one block of every two."""
@@ -83,6 +87,7 @@ class Tally:
         self.blocks = np.roll(self.blocks, blocks, axis=0)
         there = self.floats[tally.LOSS_OF] >= 0
         self.numbers[tally.ROW_OF, there] += rows
+        self.nan_rows[self.nan_rows < NO_ROW] += rows
 
     def copy(self) -> Tally:
         """Another one with the same numbers."""
