@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,14 @@ from prediction_files import LABELS, LOGITS, read, table, write
 import lastlayer as ll
 from lastlayer import files
 from lastlayer.cli import main
-from lastlayer.scoring.readers import batches, columnar, open_predictions
+from lastlayer.scoring.readers import (
+    batches,
+    columnar,
+    labels,
+    mapped,
+    open_predictions,
+    predictions,
+)
 
 NAMES = ["cat", "dog", "fish"]
 
@@ -257,6 +265,64 @@ def test_a_file_may_have_the_longest_name_there_is(tmp_path):
     assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == dict(
         zip(names, names, strict=True)
     )
+
+
+# --------------------------------------------------------------------------- mapped
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    """Ten blocks of 100 rows in a mapped file, with labels in another."""
+    x, y = rows_of(1000, 5, "float32")
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    monkeypatch.setattr(predictions, "MAPPED", 100 * (5 * 4 + 8))
+    monkeypatch.setattr(labels, "COPIED", 1)
+    return open_predictions(tmp_path / "x.npy", tmp_path / "y.npy"), x, y
+
+
+def test_labels_are_cut_as_the_rows_are_and_not_copied(shards):
+    found, x, y = shards
+    blocks = list(found.blocks())
+    assert [len(block.logits) for block in blocks] == [100] * 10
+    assert not any(block.logits.flags.owndata or block.labels.flags.owndata for block in blocks)
+    assert np.array_equal(np.concatenate([block.logits for block in blocks]), x)
+    assert np.array_equal(np.concatenate([block.labels for block in blocks]), y)
+
+
+def test_who_reads_ahead_has_pages_put_in_place_and_taken_away(shards, monkeypatch):
+    told = []
+    for name, right in (("read", mapped.read), ("forget", mapped.forget)):
+
+        def tell(view, name=name, right=right):
+            told.append((name, view.size, threading.current_thread() is threading.main_thread()))
+            right(view)
+
+        monkeypatch.setattr(mapped, name, tell)
+    found, x, _ = shards
+    for number, block in enumerate(found.blocks()):
+        rows = slice(100 * number, 100 * number + 100)
+        assert np.array_equal(block.logits, x[rows])
+        del block
+        open_ = [size for name, size, _ in told if name == "read" and size == 500]
+        gone = [size for name, size, _ in told if name == "forget" and size == 500]
+        assert len(open_) - len(gone) <= 3  # in use, read ahead, and about to be forgotten
+    assert len(gone) >= 8
+    assert not any(here for _, _, here in told)
+
+
+def test_what_is_forgotten_is_read_again(shards):
+    found, x, _ = shards
+    block = next(found.blocks())
+    for _ in range(2):
+        mapped.read(block.logits)
+        mapped.forget(block.logits)
+        assert np.array_equal(block.logits, x[:100])
+
+
+def test_less_is_mapped_at_a_time_where_addresses_are_few(shards, monkeypatch):
+    monkeypatch.setattr(mapped, "room", lambda: predictions.SHARE * 50 * (5 * 4 + 8))
+    assert [len(block.logits) for block in shards[0].blocks()] == [50] * 20
 
 
 # --------------------------------------------------------------------------- Parquet

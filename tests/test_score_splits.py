@@ -8,6 +8,7 @@ import json
 import math
 import operator
 import pickle
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -19,7 +20,7 @@ from test_score import made
 import lastlayer as ll
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import exact_sum, tally, tally_words
-from lastlayer.scoring import adding, confusions, json_format
+from lastlayer.scoring import adding, confusions, huge_pages, json_format
 from lastlayer.scoring.packing import pack, unpack
 from lastlayer.scoring.rows import blocks_of
 from lastlayer.scoring.settings import Settings
@@ -343,6 +344,30 @@ def test_a_tally_is_added_with_what_it_has_counted_last():
         one.absorb(other)
         _ = other.matrix  # moves them there
     assert one.matrix[1, 2] == 10
+
+
+def test_tallies_are_added_in_32_bits_as_long_as_their_rows_fit():
+    one, other = Tally(3, 15, 5), Tally(3, 15, 5)
+    for tally_, rows in ((one, 5), (other, 7)):
+        tally_.expect(rows)
+        tally_.recent[1, 2] += rows
+    one.absorb(other)
+    assert one._matrix is None  # 8 MB of 1000 classes, made when it is asked for
+    other.expect(2**32 - 2 - 7)
+    other.recent[1, 2] += 2**32 - 2 - 7
+    one.absorb(other)
+    assert one.matrix[1, 2] == 12 + 2**32 - 2
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1000, 1000), (2, 1 << 17), (0, 0)])
+def test_zeros_in_huge_pages_are_zeros(shape):
+    found = huge_pages.zeros(shape, np.int64)
+    assert (found.shape, found.dtype) == (shape, np.int64)
+    assert not found.any()
+    found += 1
+    assert found.sum() == found.size
+    if sys.platform.startswith("linux") and found.nbytes >= huge_pages.LARGE:
+        assert found.ctypes.data % huge_pages.PAGE == 0
 
 
 def test_a_json_of_several_infinite_losses_can_be_read_and_merged():

@@ -6,6 +6,7 @@ import numpy as np
 
 from lastlayer.contract import Array, Indices
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring.huge_pages import zeros
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval
@@ -36,8 +37,8 @@ class Tally:
         dense = classes if classes <= DENSE else 0
         self.words = np.zeros(tally.size(bins), np.int64)
         self.blocks = np.zeros((BLOCKS, tally.COLUMNS), np.int64)
-        self.classes = np.zeros((classes, tally.COLUMNS), np.int64)
-        self.recent = np.zeros((dense, dense), np.uint32)
+        self.classes = zeros((classes, tally.COLUMNS), np.int64)
+        self.recent = zeros((dense, dense), np.uint32)
         self._rows = 0  # that may be in `recent`
         self._matrix: Indices | None = None
         self.floats = np.full((2, worst), -1.0)
@@ -66,9 +67,10 @@ class Tally:
         self.words += other.words
         self.blocks += other.blocks
         self.classes += other.classes
-        total = self.matrix
-        total += other.recent
+        self.expect(other._rows)
+        self.recent += other.recent
         if other._matrix is not None:
+            total = self.matrix
             total += other._matrix
         floats = np.concatenate([self.floats, other.floats], axis=1)
         numbers = np.concatenate([self.numbers, other.numbers], axis=1)
