@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,6 @@ from lastlayer.scoring.readers import (
     batches,
     columnar,
     labels,
-    mapped,
     open_predictions,
     predictions,
 )
@@ -290,38 +288,8 @@ def test_labels_are_cut_as_the_rows_are_and_not_copied(shards):
     assert np.array_equal(np.concatenate([block.labels for block in blocks]), y)
 
 
-def test_who_reads_ahead_has_pages_put_in_place_and_taken_away(shards, monkeypatch):
-    told = []
-    for name, right in (("read", mapped.read), ("forget", mapped.forget)):
-
-        def tell(view, name=name, right=right):
-            told.append((name, view.size, threading.current_thread() is threading.main_thread()))
-            right(view)
-
-        monkeypatch.setattr(mapped, name, tell)
-    found, x, _ = shards
-    for number, block in enumerate(found.blocks()):
-        rows = slice(100 * number, 100 * number + 100)
-        assert np.array_equal(block.logits, x[rows])
-        del block
-        open_ = [size for name, size, _ in told if name == "read" and size == 500]
-        gone = [size for name, size, _ in told if name == "forget" and size == 500]
-        assert len(open_) - len(gone) <= 3  # in use, read ahead, and about to be forgotten
-    assert len(gone) >= 8
-    assert not any(here for _, _, here in told)
-
-
-def test_what_is_forgotten_is_read_again(shards):
-    found, x, _ = shards
-    block = next(found.blocks())
-    for _ in range(2):
-        mapped.read(block.logits)
-        mapped.forget(block.logits)
-        assert np.array_equal(block.logits, x[:100])
-
-
 def test_less_is_mapped_at_a_time_where_addresses_are_few(shards, monkeypatch):
-    monkeypatch.setattr(mapped, "room", lambda: predictions.SHARE * 50 * (5 * 4 + 8))
+    monkeypatch.setattr(predictions, "room", lambda: predictions.SHARE * 50 * (5 * 4 + 8))
     assert [len(block.logits) for block in shards[0].blocks()] == [50] * 20
 
 

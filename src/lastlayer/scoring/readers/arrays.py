@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lastlayer.contract import Array
-from lastlayer.scoring.readers import mapped
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.source import Column, rows_within
 
@@ -57,20 +56,13 @@ class Arrays:
             total = math.prod(stored.shape) // (width or 1)
             row += (width or 1) * stored.dtype.itemsize
         step = rows_within(limit, row)
-        before: list[Array] = []
         with self.file.open() as handle:
             for first in range(first, total, step):  # noqa: B020, PLR1704
-                block = [
+                self.position = self.file.size * min(total, first + step) // total
+                yield [
                     self._rows(handle, self.stored[name], width, first, min(step, total - first))
                     for name, width in widths.items()
                 ]
-                self.position = self.file.size * min(total, first + step) // total
-                yield block
-                if self.mapped:  # whoever asks for more has done with the one before this one
-                    for view in before:
-                        mapped.forget(view)
-                    before = block
-                del block
 
     def _rows(self, handle: BinaryIO, stored: Stored, width: int, first: int, count: int) -> Array:
         """Some rows of an array seen as (N, width), or as (N,) where the width is 0."""
@@ -80,8 +72,7 @@ class Arrays:
         length = count * (width or 1)
         start = stored.offset + first * (width or 1) * item
         block = self.file.array(handle, start, stored.dtype, length)
-        if self.mapped:
-            mapped.read(block)
+        self.file.expect(handle, start + length * item, length * item)
         return block.reshape(count, width) if width else block
 
     def _strided(self, handle: BinaryIO, stored: Stored, first: int, count: int) -> Array:

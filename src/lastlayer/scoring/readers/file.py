@@ -123,3 +123,8 @@ class File:
                 raise MemoryError(f"{self}: no room for {length} bytes of it") from None
             raise
         return np.frombuffer(part, dtype, count, offset - start)
+
+    def expect(self, handle: BinaryIO, offset: int, length: int) -> None:
+        """Let the system begin to read what will be wanted next."""
+        if self.remote is None and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle.fileno(), offset, length, os.POSIX_FADV_WILLNEED)

@@ -59,7 +59,8 @@ class Labels:
             limit = COPIED
             if source.mapped:
                 limit = max(limit, rows * self.row)
-            for (block,) in ahead(source.read({name: self.width}, limit, first)):
+            blocks = source.read({name: self.width}, limit, first)
+            for (block,) in blocks if source.mapped else ahead(blocks):
                 yield as_labels(block, source, name, first)
                 first += len(block)
                 del block

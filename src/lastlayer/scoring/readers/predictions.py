@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
-from lastlayer.scoring.readers import mapped
 from lastlayer.scoring.readers.ahead import ahead
 from lastlayer.scoring.readers.labels import Cut, Labels, as_labels
-from lastlayer.scoring.readers.source import COPIED, MAPPED, Source, rows_within
+from lastlayer.scoring.readers.source import COPIED, MAPPED, Source, room, rows_within
 
-SHARE = 16  # of all addresses that a process may have; two blocks are mapped at a time
+SHARE = 8  # of all addresses that a process may have
 
 
 class Block(NamedTuple):
@@ -139,7 +138,7 @@ class Predictions:
 
     def _limit(self) -> int:
         """Bytes of a block where the files are mapped: the rest is for its labels."""
-        row, limit = self._row(), min(MAPPED, mapped.room() // SHARE)
+        row, limit = self._row(), min(MAPPED, room() // SHARE)
         return limit * row // (row + self.labels.row) if self.labels else limit
 
     def _ends_with(self, labels: Labels) -> bool:
@@ -157,7 +156,7 @@ class Predictions:
         if not cut and part.labels is not None:
             widths[part.labels] = width
         blocks = source.read(widths, limit if source.mapped else COPIED, first)
-        for logits, *beside in ahead(blocks):
+        for logits, *beside in blocks if source.mapped else ahead(blocks):
             if self.rows is not None:
                 logits = logits[: self.rows - before]  # noqa: PLW2901
             if cut:
