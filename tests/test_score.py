@@ -370,8 +370,32 @@ def test_rows_that_give_nan_are_named_or_counted(bad):
         ll.score(logits, labels)
     score = ll.score(logits, labels, allow_nan=True)
     assert (score.rows, score.count, score.nan) == (100, 98, 2)
+    assert [(it.row, it.source, it.source_row) for it in score.nan_rows] == [
+        (17, None, 17), (60, None, 60),
+    ]  # fmt: skip
     keep = np.isfinite(logits).all(axis=1)
     assert score.total_loss == ll.score(logits[keep], labels[keep]).total_loss
+
+
+def test_of_many_rows_that_give_nan_the_first_are_named():
+    logits, labels = made(1000, 4)
+    bad = np.arange(3, 1000, 7)
+    logits[bad, 1] = np.nan
+    labels[10] = -100  # ignored, and not NaN
+    score = ll.Score(allow_nan=True)
+    for start in range(0, 1000, 300):
+        rows = slice(start, start + 300)
+        score.update(logits[rows], labels[rows], source=f"{start}.npy")
+    assert score.nan == len(bad) - 1
+    expected = [row for row in bad.tolist() if row != 10][:20]
+    assert [it.row for it in score.nan_rows] == expected
+    assert {(it.source, it.source_row) for it in score.nan_rows} == {
+        (f"{row // 300 * 300}.npy", row % 300) for row in expected
+    }
+    listed = json.loads(score.to_json())["nan_rows"]
+    assert [(it["row"], it["source"], it["source_row"]) for it in listed] == [
+        (it.row, it.source, it.source_row) for it in score.nan_rows
+    ]
 
 
 def test_a_score_that_failed_is_of_no_further_use():

@@ -117,6 +117,22 @@ def test_parts_add_up_to_the_bits_of_one_process(tmp_path, number, least):
     assert whole.to_json() == expected.to_json()
 
 
+def test_rows_that_gave_nan_are_named_as_by_one_process(tmp_path):
+    logits = LOGITS.copy()
+    logits[5::400, 1] = np.nan
+    for number, rows in enumerate([slice(0, 1777), slice(1777, ROWS)]):
+        np.save(tmp_path / f"logits-{number}.npy", logits[rows])
+        np.save(tmp_path / f"labels-{number}.npy", LABELS[rows])
+    found = open_predictions(tmp_path)
+    expected = by_one_process(found, allow_nan=True)
+    assert len(expected.nan_rows) > 5
+    cut = list(parts.cut(found, 30_000))
+    whole = parts.score(cut[0], {"allow_nan": True})
+    for part in cut[1:]:
+        whole += parts.score(part, {"allow_nan": True})
+    assert whole.to_json() == expected.to_json()
+
+
 def test_parts_are_no_smaller_than_asked_for(files):
     found = open_predictions(files / "logits.npy", files / "labels.npy")
     row = found.bytes / ROWS

@@ -13,7 +13,13 @@ from prediction_files import LABELS, LOGITS, read, table, write
 import lastlayer as ll
 from lastlayer import files
 from lastlayer.cli import main
-from lastlayer.scoring.readers import batches, columnar, open_predictions
+from lastlayer.scoring.readers import (
+    batches,
+    columnar,
+    labels,
+    open_predictions,
+    predictions,
+)
 
 NAMES = ["cat", "dog", "fish"]
 
@@ -218,6 +224,11 @@ def test_the_command_says_how_to_give_labels_and_to_allow_nan(tmp_path, capsys):
     assert "(--allow-nan leaves" in said
     with pytest.raises(ValueError, match=r"\(allow_nan leaves"):
         ll.score(np.load(tmp_path / "x.npy"), LABELS)
+    files = tmp_path / "x.npy", tmp_path / "y.npy", "--json", tmp_path / "score.json"
+    assert run("score", *files, "--allow-nan") == 0
+    assert "NaN in row 2." in capsys.readouterr().out
+    (named,) = json.loads((tmp_path / "score.json").read_bytes())["nan_rows"]
+    assert (named["source"], named["source_row"]) == (str(tmp_path / "x.npy"), 2)
 
 
 # --------------------------------------------------------------------------- written together
@@ -252,6 +263,34 @@ def test_a_file_may_have_the_longest_name_there_is(tmp_path):
     assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == dict(
         zip(names, names, strict=True)
     )
+
+
+# --------------------------------------------------------------------------- mapped
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    """Ten blocks of 100 rows in a mapped file, with labels in another."""
+    x, y = rows_of(1000, 5, "float32")
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    monkeypatch.setattr(predictions, "MAPPED", 100 * (5 * 4 + 8))
+    monkeypatch.setattr(labels, "COPIED", 1)
+    return open_predictions(tmp_path / "x.npy", tmp_path / "y.npy"), x, y
+
+
+def test_labels_are_cut_as_the_rows_are_and_not_copied(shards):
+    found, x, y = shards
+    blocks = list(found.blocks())
+    assert [len(block.logits) for block in blocks] == [100] * 10
+    assert not any(block.logits.flags.owndata or block.labels.flags.owndata for block in blocks)
+    assert np.array_equal(np.concatenate([block.logits for block in blocks]), x)
+    assert np.array_equal(np.concatenate([block.labels for block in blocks]), y)
+
+
+def test_less_is_mapped_at_a_time_where_addresses_are_few(shards, monkeypatch):
+    monkeypatch.setattr(predictions, "room", lambda: predictions.SHARE * 50 * (5 * 4 + 8))
+    assert [len(block.logits) for block in shards[0].blocks()] == [50] * 20
 
 
 # --------------------------------------------------------------------------- Parquet

@@ -8,6 +8,7 @@ import json
 import math
 import operator
 import pickle
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -19,7 +20,7 @@ from test_score import made
 import lastlayer as ll
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import exact_sum, tally, tally_words
-from lastlayer.scoring import adding, confusions, json_format
+from lastlayer.scoring import adding, confusions, huge_pages, json_format
 from lastlayer.scoring.packing import pack, unpack
 from lastlayer.scoring.rows import blocks_of
 from lastlayer.scoring.settings import Settings
@@ -159,6 +160,58 @@ def test_rows_count_the_same_from_the_kernel_and_from_columns(classes):
     assert of_columns.to_json() == ll.score(logits, labels, allow_nan=True).to_json()
 
 
+def test_the_first_rows_that_gave_nan_are_named_in_whatever_order_threads_add():
+    one, other = Tally(3, 15, 4), Tally(3, 15, 4)
+    for into, first in ((other, 100), (one, 40), (other, 0), (one, 20), (other, 60)):
+        logits = np.where(np.arange(15)[:, None] % 2, np.nan, np.eye(15, 3))
+        block = blocks_of(logits, np.zeros(15, int), Settings())[0]
+        adding._tally(block, Settings(), into, (first, first, 0), np.empty(0, np.int64))
+    odd = [*range(1, 15, 2)]
+    assert other.nan_rows.tolist() == [first + k for first in (0, 60, 100) for k in odd][:20]
+    one.absorb(other)
+    assert one.nan_rows.tolist() == [first + k for first in (0, 20, 40) for k in odd][:20]
+
+
+@settings(max_examples=25, deadline=None)
+@given(at=cuts, threads=st.integers(1, 3), classes=st.sampled_from([2, 100, 1100]))
+def test_rows_that_gave_nan_are_named_the_same_however_they_are_cut(at, threads, classes):
+    logits, labels, _ = whole(classes)
+    logits = logits.copy()
+    logits[7::143, 1] = np.nan
+    expected = ll.score(logits, labels, allow_nan=True).nan_rows
+    assert len(expected) == 20
+    with ll.num_threads(threads):
+        scores = [
+            ll.score(logits[lo:hi], labels[lo:hi], allow_nan=True)
+            for lo, hi in itertools.pairwise(at)
+        ]
+    for read in (lambda one: one, lambda one: ll.Score.from_json(one.to_json())):
+        added = functools.reduce(lambda a, b, read=read: read(a + b), map(read, scores))
+        assert added.nan_rows == expected
+
+
+def test_a_score_from_before_rows_were_named_can_be_read_and_added_to():
+    logits, labels = made(30, 3)
+    logits[[4, 20], 0] = np.nan
+    score = ll.score(logits, labels, allow_nan=True)
+    document = json.loads(score.to_json())
+    del document["sha256"], document["nan_rows"], document["state"]["nan_rows"]
+    document["sha256"] = json_format._digest(document)
+    old = ll.Score.from_json(json.dumps(document))
+    assert (old.nan, old.nan_rows) == (2, ())
+    both = old + score
+    assert (both.nan, [it.row for it in both.nan_rows]) == (4, [34, 50])
+
+
+@pytest.mark.parametrize("rows", [[20, 4], [4, 4], [4, 30], [-1, 4], [4, 20, 21], [4.0], "4"])
+def test_rows_of_nan_that_cannot_be_are_refused(rows):
+    logits, labels = made(30, 3)
+    logits[[4, 20], 0] = np.nan
+    text = ll.score(logits, labels, allow_nan=True).to_json()
+    with pytest.raises(FileFormatError, match="rows of NaN"):
+        ll.Score.from_json(altered(text, state__nan_rows=rows))
+
+
 def test_rows_can_be_added_after_a_merge():
     logits, labels = made(500, 3)
     added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])
@@ -291,6 +344,30 @@ def test_a_tally_is_added_with_what_it_has_counted_last():
         one.absorb(other)
         _ = other.matrix  # moves them there
     assert one.matrix[1, 2] == 10
+
+
+def test_tallies_are_added_in_32_bits_as_long_as_their_rows_fit():
+    one, other = Tally(3, 15, 5), Tally(3, 15, 5)
+    for tally_, rows in ((one, 5), (other, 7)):
+        tally_.expect(rows)
+        tally_.recent[1, 2] += rows
+    one.absorb(other)
+    assert one._matrix is None  # 8 MB of 1000 classes, made when it is asked for
+    other.expect(2**32 - 2 - 7)
+    other.recent[1, 2] += 2**32 - 2 - 7
+    one.absorb(other)
+    assert one.matrix[1, 2] == 12 + 2**32 - 2
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1000, 1000), (2, 1 << 17), (0, 0)])
+def test_zeros_in_huge_pages_are_zeros(shape):
+    found = huge_pages.zeros(shape, np.int64)
+    assert (found.shape, found.dtype) == (shape, np.int64)
+    assert not found.any()
+    found += 1
+    assert found.sum() == found.size
+    if sys.platform.startswith("linux") and found.nbytes >= huge_pages.LARGE:
+        assert found.ctypes.data % huge_pages.PAGE == 0
 
 
 def test_a_json_of_several_infinite_losses_can_be_read_and_merged():

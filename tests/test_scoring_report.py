@@ -325,6 +325,24 @@ def test_a_terminal_without_blocks_gets_plain_letters(score):
     assert "?" not in text
 
 
+def test_rows_that_gave_nan_are_named_on_page_and_screen():
+    logits, labels = predictions(60, 3)
+    logits[2], logits[9::5] = np.nan, np.inf
+    one = ll.score(logits, labels, allow_nan=True)
+    two = ll.Score(allow_nan=True).update(logits[:9], labels[:9], source="[b]\x1b.npy")
+    two.update(logits[9:10], labels[9:10], source="<b>.npy")
+    both = compare(["a", "b"], [one, ll.score(logits, labels, allow_nan=True)])
+    assert "NaN in rows 2; 9; 14; 19; 24; 29; 34; 39; and 4 more." in " ".join(
+        printed(Screen(one, "x")).split()
+    )
+    assert "NaN in rows [b]\\x1b.npy, 2; <b>.npy, 0." in printed(Screen(two, "x"))
+    assert "a: NaN in rows 2; 9;" in printed(ComparisonScreen(both), 160)
+    assert "NaN in rows 2; 9; 14; 19; 24; 29; 34; 39; 44; 49; 54; 59." in html(one, title="x")
+    assert "NaN in rows [b]\\x1b.npy, 2; &lt;b&gt;.npy, 0." in html(two, title="x")
+    assert "b: NaN in rows 2; 9;" in comparing.html(both, title="x")
+    assert "NaN in row " not in html(ll.score(*predictions(9, 3)), title="x")
+
+
 def test_a_hostile_name_does_not_reach_the_terminal():
     text = printed(Screen(ll.Score(), "a\x1b]0;owned\x07[red]b[/red]\r\n"))
     assert "\x1b" not in text

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Rows with this label are left out.",
 )
-@click.option("--allow-nan", is_flag=True, help="Leave rows with NaN out and count them.")
+@click.option("--allow-nan", is_flag=True, help="Leave rows with NaN out, count and name them.")
 @click.option(
     "--logits-name",
     metavar="NAMES",

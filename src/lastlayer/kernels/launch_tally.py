@@ -47,7 +47,8 @@ def tally(
     state[:] = (
         address(labels), ignore, *where, address(edges), edges.size - 1, scale,
         *map(address, (into.words, into.blocks, into.classes)), classes, matrix,
-        *map(address, (codes, into.floats, into.numbers)), worst, at, single, -1, 0,
+        *map(address, (codes, into.floats, into.numbers)), worst,
+        address(into.nan_rows), at, single, -1, 0,
     )  # fmt: skip
     taker = entry(tally_rows), address(state)
     if isinstance(rows, Problem):

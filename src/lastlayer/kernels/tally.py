@@ -43,7 +43,9 @@ from lastlayer.kernels.tally_words import (
     IGNORED,
     LABEL_OF,
     LOSS_OF,
+    NAMED,
     NAN,
+    NAN_ROWS,
     PAIR,
     PREDICTED,
     PREDICTION_OF,
@@ -81,6 +83,18 @@ def _keep(floats: Any, numbers: Any, worst: Any, loss: Any, confidence: Any, row
 
 
 @inner
+def _name(rows: Any, row: Any) -> None:
+    """Put a row among the first ones, in order; threads and calls come in any."""
+    place = NAMED - 1
+    if row > rows[place]:
+        return
+    while place > 0 and row < rows[place - 1]:
+        rows[place] = rows[place - 1]
+        place -= 1
+    rows[place] = row
+
+
+@inner
 def _widen(memory: Any, start: Any, n: Any, single: Any) -> None:
     """A chunk's losses in float64."""
     losses = pointer(single, _F32)
@@ -114,6 +128,7 @@ def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
     classes, matrix = pointer(state[told.CLASSES], _I64), pointer(state[told.MATRIX], _U32)
     codes, edges = pointer(state[told.CODES], _I64), pointer(state[told.EDGES], _F64)
     floats, numbers = pointer(state[told.FLOATS], _F64), pointer(state[told.NUMBERS], _I64)
+    nan_rows = pointer(state[NAN_ROWS], _I64)
     chunk, memory = pointer(state[told.WORK], _I64), pointer(state[told.WORK], _F64)
     many, worst, ignore = state[told.CLASS_COUNT], state[told.WORST], state[told.IGNORE]
     bins, place, level = state[told.BIN_COUNT], state[told.PLACE], state[told.LEVEL]
@@ -151,6 +166,7 @@ def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
                     words[IGNORED] += 1
                 else:
                     words[NAN] += 1
+                    _name(nan_rows, state[told.FIRST] + here + k)
                     if state[told.FAULT] < 0:
                         state[told.FAULT] = here + k
                 continue

@@ -46,20 +46,23 @@ TALLIED, PREDICTED, CORRECT, COLUMNS = DIGITS, DIGITS + 1, DIGITS + 2, DIGITS + 
 LOSS_OF, CONFIDENCE_OF = range(2)
 ROW_OF, LABEL_OF, PREDICTION_OF = range(3)
 
+# How many of the rows that gave NaN are named: the first ones.
+NAMED = 20
+
 # What `tally_rows` is told, an int64 each: addresses, but for what is marked as a number.
 # Labels; the label to leave out (a number); the number and the place of the first row and the level
 # of blocks (numbers); edges of the bins, and how many bins (a number); ENTROPY_BINS / log C, as the
 # bits of a float64 (a number)
 LABELS, IGNORE, FIRST, PLACE, LEVEL, EDGES, BIN_COUNT, ENTROPY_SCALE = range(8)
 # the arrays of a Tally; how many classes (a number); 0 for no matrix, and then codes; how many
-# worst examples (a number); working memory, and whether losses in it are float32 (a number)
-WORDS, BLOCKS, CLASSES, CLASS_COUNT, MATRIX, CODES, FLOATS, NUMBERS, WORST, WORK, SINGLE = range(
-    8, 19
-)
+# worst examples (a number); the rows that gave NaN; working memory, and whether losses in it are
+# float32 (a number)
+(WORDS, BLOCKS, CLASSES, CLASS_COUNT, MATRIX, CODES, FLOATS, NUMBERS, WORST, NAN_ROWS, WORK,
+ SINGLE) = range(8, 20)  # fmt: skip
 # and what it tells: the first row that gave NaN, −1 where none did; how many cells of the matrix
 # have been asked for and not yet counted
-FAULT, DUE = 19, 20
-TOLD = 21
+FAULT, DUE = 20, 21
+TOLD = 22
 
 
 def size(bins: int) -> int:

@@ -46,8 +46,8 @@ def add_rows(
             cause = "probability" if settings.probabilities else "or +inf logit, or none but -inf"
             raise Fault(
                 found,
-                f"its loss is NaN, from a NaN {cause} (allow_nan leaves such rows out and counts "
-                "them)",
+                f"its loss is NaN, from a NaN {cause} (allow_nan leaves such rows out, counts and "
+                "names them)",
             )
         if confusions is not None:
             confusions.count(codes)

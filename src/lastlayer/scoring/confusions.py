@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.contract import Indices
+from lastlayer.scoring.huge_pages import zeros
 
 MOST = 1 << 16  # different confusions that are told apart
 
@@ -26,8 +27,8 @@ class Confusions:
         self._clear()
 
     def _clear(self) -> None:
-        self._keys = np.full(2 * MOST, -1)
-        self._counts = np.zeros(2 * MOST, np.int64)
+        self._keys, self._counts = zeros((2, 2 * MOST), np.int64)
+        self._keys[...] = -1
         self._used = 0
 
     def count(self, codes: Indices, weights: Indices | None = None) -> None:

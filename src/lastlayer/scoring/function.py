@@ -47,7 +47,7 @@ def score(
     temperature : float, default 1
         The logits are divided by it.
     allow_nan : bool, default False
-        Leave rows that give NaN out and count them, rather than raise.
+        Leave rows that give NaN out, count and name them, rather than raise.
     worst : int, default 20
         How many of the worst examples are kept.
     bytes : int, optional

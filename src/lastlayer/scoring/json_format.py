@@ -19,7 +19,7 @@ from lastlayer.scoring.class_names import fitting
 from lastlayer.scoring.confusions import MOST
 from lastlayer.scoring.packing import LARGEST, pack, unpack
 from lastlayer.scoring.tables import Histogram
-from lastlayer.scoring.tallies import BLOCKS, DENSE, Tallies
+from lastlayer.scoring.tallies import BLOCKS, DENSE, NO_ROW, Tallies
 from lastlayer.scoring.text import clean
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def to_json(score: Score) -> str:
         "confusions": [list(pair) for pair in confusion.pairs[:PAIRS]],
         "confusions_too_low_by": confusion.too_low_by,
         "worst": [asdict(example) for example in score.worst],
+        "nan_rows": [asdict(place) for place in score.nan_rows],
         "temperature_fit": None if fit is None else {
             "temperature": fit.temperature,
             "bounded": fit.bounded,
@@ -125,7 +126,9 @@ def _digest(document: dict[str, Any]) -> str:
 def _state(score: Score) -> dict[str, Any]:
     tallies, whole = score._tallies, score._tally
     worst = whole.floats[tally.LOSS_OF] >= 0
-    needed = {row - score._place(row)[1] for row in whole.numbers[tally.ROW_OF, worst].tolist()}
+    nan_rows = whole.nan_rows[whole.nan_rows < NO_ROW].tolist()
+    shown = [*whole.numbers[tally.ROW_OF, worst].tolist(), *nan_rows]
+    needed = {row - score._place(row)[1] for row in shown}
     last = score._sources[-1:]
     sources = [pair for pair in score._sources if pair[0] in needed or pair in last]
     state = {
@@ -136,6 +139,7 @@ def _state(score: Score) -> dict[str, Any]:
         "sources": sources,
         "worst_bits": pack(whole.floats[:, worst].view(np.int64)),
         "worst": pack(whole.numbers[:, worst] + 1),
+        "nan_rows": nan_rows,
         **{name: pack(getattr(whole, name)) for name in _ARRAYS},
     }
     if score._confusions is not None:
@@ -251,6 +255,16 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
         "worst examples that cannot be",
     )
     one.floats[:, :count], one.numbers[:, :count] = floats, numbers
+    rows = state.get("nan_rows", [])  # which the first version did not write
+    _expect(
+        isinstance(rows, list)
+        and len(rows) <= min(tally.NAMED, score.nan)
+        and all(map(_whole, rows))
+        and rows == sorted({*rows})
+        and (not rows or (rows[-1] < score.rows and bool(score._sources))),
+        "rows of NaN that cannot be",
+    )
+    one.nan_rows[: len(rows)] = rows
 
 
 def _check_counts(score: Score) -> None:

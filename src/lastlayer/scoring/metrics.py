@@ -12,8 +12,8 @@ from lastlayer.kernels import exact_sum
 from lastlayer.kernels import tally_words as tally
 from lastlayer.scoring import calibration
 from lastlayer.scoring.interval import bootstrap_interval
-from lastlayer.scoring.tables import Bin, Classes, Confusion, Histogram
-from lastlayer.scoring.tallies import digits
+from lastlayer.scoring.tables import Bin, Classes, Confusion, Example, Histogram, Place
+from lastlayer.scoring.tallies import NO_ROW, digits
 
 if TYPE_CHECKING:
     from lastlayer.scoring.confusions import Confusions
@@ -33,6 +33,9 @@ class Metrics:
 
     @property
     def _tally(self) -> Tally:
+        raise NotImplementedError
+
+    def _place(self, row: int) -> tuple[str | None, int]:
         raise NotImplementedError
 
     # ----------------------------------------------------------------- counts
@@ -231,3 +234,22 @@ class Metrics:
         pairs = zip(labels.tolist(), predictions.tolist(), counts.tolist(), strict=True)
         dense = self._confusions is None
         return Confusion(matrix.copy() if dense else None, tuple(pairs), low)
+
+    # ----------------------------------------------------------------- rows
+
+    @property
+    def worst(self) -> tuple[Example, ...]:
+        """The largest losses, largest first."""
+        one, found = self._tally, []
+        for (loss, confidence), (row, label, prediction) in zip(
+            one.floats.T.tolist(), one.numbers.T.tolist(), strict=True
+        ):
+            if loss >= 0:
+                found.append(Example(row, label, prediction, loss, confidence, *self._place(row)))
+        return tuple(found)
+
+    @property
+    def nan_rows(self) -> tuple[Place, ...]:
+        """The first of the rows left out because their loss is NaN, in order."""
+        rows = self._tally.nan_rows.tolist()
+        return tuple(Place(row, *self._place(row)) for row in rows if row < NO_ROW)

@@ -14,7 +14,7 @@ from lastlayer.scoring.given import pairs_of
 from lastlayer.scoring.metrics import Metrics
 from lastlayer.scoring.rows import Block, blocks_of
 from lastlayer.scoring.settings import as_bytes, as_settings
-from lastlayer.scoring.tables import Example, TemperatureFit
+from lastlayer.scoring.tables import TemperatureFit
 from lastlayer.scoring.tallies import DENSE, Tallies, Tally
 
 MOST_CLASSES = 1 << 22
@@ -45,7 +45,7 @@ class Score(Metrics):
     temperature : float, default 1
         The logits are divided by it.
     allow_nan : bool, default False
-        Leave rows that give NaN out and count them, rather than raise.
+        Leave rows that give NaN out, count and name them, rather than raise.
     worst : int, default 20
         How many of the worst examples are kept.
     bytes : int, optional
@@ -78,6 +78,8 @@ class Score(Metrics):
         The matrix up to 1000 classes, and the most frequent confusions.
     worst : tuple of Example
         The largest losses, largest first; of equal ones the first row first.
+    nan_rows : tuple of Place
+        The first 20 of the rows that gave NaN, in order.
     temperature_fit : TemperatureFit or None
         Put here by whoever fits one; written to JSON, and not carried over by ``+``.
     class_names : tuple of str
@@ -221,17 +223,6 @@ class Score(Metrics):
     def settings(self) -> dict[str, Any]:
         """What the score was made with, by the names of the parameters."""
         return {**asdict(self._settings), "bytes": self._bytes}
-
-    @property
-    def worst(self) -> tuple[Example, ...]:
-        """The largest losses, largest first."""
-        one, found = self._tally, []
-        for (loss, confidence), (row, label, prediction) in zip(
-            one.floats.T.tolist(), one.numbers.T.tolist(), strict=True
-        ):
-            if loss >= 0:
-                found.append(Example(row, label, prediction, loss, confidence, *self._place(row)))
-        return tuple(found)
 
     def __repr__(self) -> str:
         return (

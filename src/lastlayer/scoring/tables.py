@@ -111,6 +111,25 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row is.
+
+    Attributes
+    ----------
+    row : int
+        Counted from 0 over everything that was scored.
+    source : str or None
+        What `update` was told that the row comes from.
+    source_row : int
+        Counted from 0 within the source.
+    """
+
+    row: int
+    source: str | None = None
+    source_row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row, as the worst ones are listed.
 

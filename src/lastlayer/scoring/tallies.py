@@ -6,6 +6,7 @@ import numpy as np
 
 from lastlayer.contract import Array, Indices
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring.huge_pages import zeros
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval
@@ -28,18 +29,21 @@ class Tally:
         [label, prediction]: what kernels count in, in half the memory of `matrix`.
     floats, numbers : ndarray, shapes (2, worst) and (3, worst)
         The worst examples, worst first; a loss of −1 where there are fewer.
+    nan_rows : ndarray of int64, shape (NAMED,)
+        The first rows that gave NaN, in order; NO_ROW where there are fewer.
     """
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
         dense = classes if classes <= DENSE else 0
         self.words = np.zeros(tally.size(bins), np.int64)
         self.blocks = np.zeros((BLOCKS, tally.COLUMNS), np.int64)
-        self.classes = np.zeros((classes, tally.COLUMNS), np.int64)
-        self.recent = np.zeros((dense, dense), np.uint32)
+        self.classes = zeros((classes, tally.COLUMNS), np.int64)
+        self.recent = zeros((dense, dense), np.uint32)
         self._rows = 0  # that may be in `recent`
         self._matrix: Indices | None = None
         self.floats = np.full((2, worst), -1.0)
         self.numbers = np.full((3, worst), NO_ROW)
+        self.nan_rows = np.full(tally.NAMED, NO_ROW)
 
     def expect(self, rows: int) -> None:
         """Make room for so many more rows, less than 2³², before they are added."""
@@ -63,15 +67,17 @@ class Tally:
         self.words += other.words
         self.blocks += other.blocks
         self.classes += other.classes
-        total = self.matrix
-        total += other.recent
+        self.expect(other._rows)
+        self.recent += other.recent
         if other._matrix is not None:
+            total = self.matrix
             total += other._matrix
         floats = np.concatenate([self.floats, other.floats], axis=1)
         numbers = np.concatenate([self.numbers, other.numbers], axis=1)
         order = np.lexsort((numbers[tally.ROW_OF], -floats[tally.LOSS_OF]))
         order = order[: self.floats.shape[1]]
         self.floats[:], self.numbers[:] = floats[:, order], numbers[:, order]
+        self.nan_rows = np.sort(np.concatenate([self.nan_rows, other.nan_rows]))[: tally.NAMED]
 
     def coarsen(self) -> None:
         """Make one block of every two."""
@@ -83,6 +89,7 @@ class Tally:
         self.blocks = np.roll(self.blocks, blocks, axis=0)
         there = self.floats[tally.LOSS_OF] >= 0
         self.numbers[tally.ROW_OF, there] += rows
+        self.nan_rows[self.nan_rows < NO_ROW] += rows
 
     def copy(self) -> Tally:
         """Another one with the same numbers."""

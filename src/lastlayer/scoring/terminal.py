@@ -44,6 +44,8 @@ class Screen:
 
         yield Text(clean(self.title), style="bold")
         yield Text(view.summary(self.score), style="dim")
+        if said := view.nan_rows(self.score, EXAMPLES, LONGEST_SOURCE):
+            yield Text(said, style="dim")
         yield ""
         curve = _reliability(self.score, BAR, plain=options.ascii_only)
         parts = [

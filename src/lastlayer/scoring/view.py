@@ -15,7 +15,7 @@ from lastlayer.scoring.text import clean, count, number, percent
 if TYPE_CHECKING:
     from lastlayer.contract import Indices
     from lastlayer.scoring.score import Score
-    from lastlayer.scoring.tables import Example, TemperatureFit
+    from lastlayer.scoring.tables import Example, Place, TemperatureFit
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ def summary(score: Score) -> str:
     if score.nan:
         parts.append(f"{count(score.nan)} left out for NaN")
     return ", ".join(parts)
+
+
+def nan_rows(score: Score, most: int, longest: int) -> str:
+    """Which rows were left out for NaN, or nothing where none was."""
+    named = places(score.nan_rows[:most], longest)
+    if not named:
+        return ""
+    more = score.nan - len(named)
+    rest = [f"and {count(more)} more"] if more else []
+    return f"NaN in {'row' if score.nan == 1 else 'rows'} {'; '.join([*named, *rest])}."
 
 
 def interval(low: float, high: float) -> str:
@@ -181,7 +191,7 @@ def gain(fit: TemperatureFit) -> str:
     return said
 
 
-def places(examples: Sequence[Example], longest: int) -> list[str]:
+def places(examples: Sequence[Example | Place], longest: int) -> list[str]:
     """Where rows are: their number, after the file that has it where there are several."""
     if all(it.source_row == it.row for it in examples) and len({it.source for it in examples}) < 2:
         return [count(it.row) for it in examples]

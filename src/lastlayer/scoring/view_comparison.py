@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lastlayer.scoring.text import clean, number, percent, signed
+from lastlayer.scoring.view import nan_rows
 
 if TYPE_CHECKING:
     from lastlayer.scoring.comparison import Comparison, Difference
 
 SCORE_HEADS = ("Predictions", "Loss", "Perplexity", "Accuracy", "Brier", "ECE", "Confidence")
+MOST_NAN = 8  # rows that are named
+LONGEST_SOURCE = 24  # letters
 DIFFERENCE_HEADS = ("Against the first", "Loss", "95 % interval", "Accuracy", "95 % interval")
 
 
@@ -55,11 +58,14 @@ def difference_rows(names: Sequence[str], comparison: Comparison) -> list[list[s
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """A sentence for each prediction but the first."""
-    first, *others = (clean(name) for name in comparison.names)
-    return [
-        verdict(name, first, it) for name, it in zip(others, comparison.differences, strict=True)
+    """A sentence for each prediction but the first; and which rows of which give NaN."""
+    names = [clean(name) for name in comparison.names]
+    said = [
+        verdict(name, names[0], it)
+        for name, it in zip(names[1:], comparison.differences, strict=True)
     ]
+    rows = [nan_rows(it, MOST_NAN, LONGEST_SOURCE) for it in comparison.scores]
+    return said + [f"{name}: {it}" for name, it in zip(names, rows, strict=True) if it]
 
 
 def verdict(name: str, first: str, difference: Difference) -> str:

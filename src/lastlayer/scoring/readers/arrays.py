@@ -54,7 +54,7 @@ class Arrays:
         for name, width in widths.items():
             stored = self.stored[name]
             total = math.prod(stored.shape) // (width or 1)
-            row = max(row, (width or 1) * stored.dtype.itemsize)
+            row += (width or 1) * stored.dtype.itemsize
         step = rows_within(limit, row)
         with self.file.open() as handle:
             for first in range(first, total, step):  # noqa: B020, PLR1704

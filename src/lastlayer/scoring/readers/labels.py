@@ -42,17 +42,28 @@ class Labels:
         """How many the files have; None where unknown beforehand."""
         return total(self.counts)
 
+    @property
+    def row(self) -> int:
+        """Bytes of a row in the first file."""
+        source, name = self.sources[0]
+        return source.columns[name].dtype.itemsize * (self.width or 1)
+
     def __str__(self) -> str:
         files = [str(source.file) for source, _ in self.sources]
         return files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
 
-    def blocks(self) -> Iterator[Array]:
-        """All of them, some at a time."""
+    def blocks(self, rows: int) -> Iterator[Array]:
+        """All of them, so many at a time where the file is mapped."""
         first = self.first
         for source, name in self.sources:
-            for (block,) in ahead(source.read({name: self.width}, COPIED, first)):
+            limit = COPIED
+            if source.mapped:
+                limit = max(limit, rows * self.row)
+            blocks = source.read({name: self.width}, limit, first)
+            for (block,) in blocks if source.mapped else ahead(blocks):
                 yield as_labels(block, source, name, first)
                 first += len(block)
+                del block
             first = 0
 
 
@@ -102,9 +113,9 @@ def as_labels(block: Array, source: Source, name: str, first: int) -> Array:
 class Cut:
     """A stream of labels from which blocks of any length are taken."""
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, rows: int) -> None:
         self.name = str(labels.sources[-1][0].file)
-        self._blocks = labels.blocks()
+        self._blocks = labels.blocks(rows)
         self._rest: Array | None = None
 
     def take(self, count: int) -> Array:

@@ -19,10 +19,11 @@ from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.arrays import Stored
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.readers.npy import check_size, read_header
-from lastlayer.scoring.readers.source import MAPPED, Column, refused, rows_within, without
+from lastlayer.scoring.readers.source import Column, refused, rows_within, without
 from lastlayer.scoring.text import clean
 
 DIRECTORY = 1 << 20  # bytes of a ZIP that list what it holds
+WHOLE = 128 << 20  # bytes of an array that is read whole at the most
 DEFLATED = 1032  # times: the most that deflate packs
 STRANGE = (
     zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, KeyError, IndexError,
@@ -113,10 +114,10 @@ class Npz:
     def _whole(self, stream: IO[bytes], stored: Stored) -> Array:
         """A matrix that lies column by column: the first row is complete at its very end."""
         length = math.prod(stored.shape) * stored.dtype.itemsize
-        if length > MAPPED:
+        if length > WHOLE:
             raise FileFormatError(
                 f"{self.file}: an array of {length} bytes in Fortran order; expected C order "
-                f"(np.ascontiguousarray) from {MAPPED} bytes on, or a .npy file"
+                f"(np.ascontiguousarray) from {WHOLE} bytes on, or a .npy file"
             )
         numbers = np.frombuffer(_read(self.file, stream, length), stored.dtype)
         return numbers.reshape(stored.shape, order="F")

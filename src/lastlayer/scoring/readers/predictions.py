@@ -10,7 +10,9 @@ from lastlayer.contract import Array
 from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.ahead import ahead
 from lastlayer.scoring.readers.labels import Cut, Labels, as_labels
-from lastlayer.scoring.readers.source import COPIED, MAPPED, Source
+from lastlayer.scoring.readers.source import COPIED, MAPPED, Source, room, rows_within
+
+SHARE = 8  # of all addresses that a process may have
 
 
 class Block(NamedTuple):
@@ -107,11 +109,12 @@ class Predictions:
         """
         for part in self.parts:
             part.source.position = 0
-        cut = Cut(self.labels) if self.labels else None
+        limit = self._limit()
+        cut = Cut(self.labels, rows_within(limit, self._row())) if self.labels else None
         done = 0
         for part in self.parts:
             first = self.first if part is self.parts[0] else 0
-            for logits, labels in self._read(part, cut, first, done):
+            for logits, labels in self._read(part, cut, first, done, limit):
                 yield Block(logits, labels, str(part.source.file), first)
                 first += len(logits)
                 done += len(logits)
@@ -128,6 +131,16 @@ class Predictions:
                 f"{cut.name}: has more labels than the {done} rows of predictions"
             )
 
+    def _row(self) -> int:
+        """Bytes of a row of the first file, its labels not counted."""
+        source, name = self.parts[0].source, self.parts[0].logits
+        return self.classes * source.columns[name].dtype.itemsize
+
+    def _limit(self) -> int:
+        """Bytes of a block where the files are mapped: the rest is for its labels."""
+        row, limit = self._row(), min(MAPPED, room() // SHARE)
+        return limit * row // (row + self.labels.row) if self.labels else limit
+
     def _ends_with(self, labels: Labels) -> bool:
         """Whether nothing is to come after the last label, as far as is known."""
         if self.rows is None or labels.rows is None:
@@ -135,14 +148,14 @@ class Predictions:
         return labels.rows == labels.first + self.rows
 
     def _read(
-        self, part: Part, cut: Cut | None, first: int, before: int
+        self, part: Part, cut: Cut | None, first: int, before: int, limit: int
     ) -> Iterator[tuple[Array, Array]]:
         """Blocks of one file with their labels, from its row `first` on."""
         source, width = part.source, self.width
         widths = {part.logits: self.classes}
         if not cut and part.labels is not None:
             widths[part.labels] = width
-        blocks = source.read(widths, MAPPED if source.mapped else COPIED, first)
+        blocks = source.read(widths, limit if source.mapped else COPIED, first)
         for logits, *beside in blocks if source.mapped else ahead(blocks):
             if self.rows is not None:
                 logits = logits[: self.rows - before]  # noqa: PLW2901

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +15,7 @@ from lastlayer.files import FileFormatError
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.text import clean
 
-MAPPED = 128 << 20  # bytes a block where it is a view of the file: address space, not memory
+MAPPED = 256 << 20  # bytes a block where it is a view of the file: address space, not memory
 COPIED = 8 << 20  # bytes a block where it is read into memory
 
 
@@ -88,6 +89,16 @@ def without(first: int, blocks: Iterator[list[Array]]) -> Iterator[list[Array]]:
 def rows_within(limit: int, row: int) -> int:
     """How many rows of `row` bytes a block has."""
     return max(1, limit // max(1, row))
+
+
+def room() -> int:
+    """Bytes of addresses that the process may have in all."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return sys.maxsize
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def html(score: Score, *, title: str) -> str:
         "score.html",
         title=title,
         summary=view.summary(score),
+        nan_rows=view.nan_rows(score, MOST_WORST, LONGEST_SOURCE),
         entries=view.headline(score),
         sections=sections,
         temperature=None if fit is None else _temperature(fit),
