@@ -3,10 +3,11 @@
     python benchmarks/score_files.py [FOLDER]
 
 A `.npy` that is mapped anew each time: `ll.cross_entropy` alone, which is the limit, beside
-`ll.score` of the map and what the command does. Parquet and safetensors: loading them whole with
-their own library, and scoring them as the command does, block by block. Float32 logits and int64
-labels; files of some 260 MB are written to FOLDER, by default a temporary one that is removed
-again. Prints the Markdown table of docs/scoring.md: medians.
+`ll.score` of the map and what the command does, its JSON included. Parquet and safetensors:
+loading them whole with their own library, and scoring them as the command does, block by block.
+Float32 logits and int64 labels; files of some 260 MB, a .npy of 1 GB, are written to FOLDER, by
+default a temporary one that is removed again. Prints the Markdown table of docs/scoring.md:
+medians.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lastlayer.scoring.readers import open_predictions
 from lastlayer.scoring.score import Score
 
 SHAPES = ((2048, 32000), (65536, 1000), (6500000, 10))
+LONGER = 4  # times as many rows in a .npy: more than what is mapped at a time
 
 
 def in_turns(calls: dict[str, Callable[[], Any]], rounds: int = 7) -> dict[str, float]:
@@ -43,12 +45,12 @@ def in_turns(calls: dict[str, Callable[[], Any]], rounds: int = 7) -> dict[str, 
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def score_file(path: Path, labels: Path | None = None) -> float:
-    """The loss, and all else that `lastlayer score` finds out."""
+def score_file(path: Path, labels: Path | None = None) -> str:
+    """All that `lastlayer score` finds out, as JSON."""
     score = Score()
     for block in open_predictions(str(path), None if labels is None else str(labels)).blocks():
         score.update(block.logits, block.labels, source=block.source)
-    return score.loss
+    return score.to_json()
 
 
 def cases(folder: Path, rows: int, classes: int) -> Iterator[tuple[str, dict[str, Any], int]]:
@@ -57,19 +59,20 @@ def cases(folder: Path, rows: int, classes: int) -> Iterator[tuple[str, dict[str
     logits = rng.standard_normal((rows, classes), np.float32) * 3
     labels = rng.integers(0, classes, rows)
     npy, of_labels = folder / "logits.npy", folder / "labels.npy"
-    np.save(npy, logits)
-    np.save(of_labels, labels)
+    np.save(npy, np.tile(logits, (LONGER, 1)))
+    np.save(of_labels, np.tile(labels, LONGER))
+    many = np.load(of_labels)
 
     def mapped() -> Any:
         return np.load(npy, mmap_mode="r")
 
-    alone = {"read": lambda: ll.cross_entropy(mapped(), labels)}
+    alone = {"read": lambda: ll.cross_entropy(mapped(), many)}
     ways = {
-        "ll.score": lambda: ll.score(mapped(), labels),
+        "ll.score": lambda: ll.score(mapped(), many),
         "command": lambda: score_file(npy, of_labels),
     }
     for name, way in ways.items():
-        yield f".npy, {name}; read: the loss alone", alone | {"score": way}, logits.nbytes
+        yield f".npy, {name}; read: the loss alone", alone | {"score": way}, LONGER * logits.nbytes
     tensors = folder / "predictions.safetensors"
     save_file({"logits": logits, "labels": labels}, tensors)
     yield (

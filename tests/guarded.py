@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 import lastlayer as ll
-from lastlayer.kernels import launch
+from lastlayer.kernels import gathered, launch
 from lastlayer.kernels.statistics import row_statistics
 from lastlayer.problem import softmax_problem
 
@@ -66,12 +66,14 @@ def check_statistics(x: Any, labels: Any, at_end: bool, arenas: list[Arena]) -> 
 def main() -> None:
     faulthandler.enable()
     arenas = [Arena(17 * 514 * 8) for _ in range(3)]
-    working = [Arena(launch._SCRATCH), Arena(launch._STATES)]
-    sizes = launch._SCRATCH, launch._STATES
-    launch.scratch.addresses = tuple(
+    sizes = launch._SCRATCH, launch._STATES, gathered.SCRATCH
+    working = [Arena(size) for size in sizes]
+    plain, states, staged = (
         arena.hold(np.zeros(size, np.uint8), True).ctypes.data
         for arena, size in zip(working, sizes, strict=True)
     )
+    launch.scratch.addresses = plain, states
+    launch.scratch._for_staged = staged, states
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64, np.float16, ml_dtypes.bfloat16):
         for classes in (*range(1, 71), *range(511, 515)):

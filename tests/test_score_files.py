@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+import mmap
+import sys
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prediction_files import LABELS, LOGITS, read, table, write
+from rich.console import Console
 
 import lastlayer as ll
 from lastlayer import files
 from lastlayer.cli import main
+from lastlayer.cli import progress as cli_progress
+from lastlayer.scoring import huge_pages
 from lastlayer.scoring.readers import (
     batches,
     columnar,
@@ -20,6 +28,7 @@ from lastlayer.scoring.readers import (
     open_predictions,
     predictions,
 )
+from lastlayer.scoring.readers import source as readers_source
 
 NAMES = ["cat", "dog", "fish"]
 
@@ -291,6 +300,94 @@ def test_labels_are_cut_as_the_rows_are_and_not_copied(shards):
 def test_less_is_mapped_at_a_time_where_addresses_are_few(shards, monkeypatch):
     monkeypatch.setattr(predictions, "room", lambda: predictions.SHARE * 50 * (5 * 4 + 8))
     assert [len(block.logits) for block in shards[0].blocks()] == [50] * 20
+
+
+@pytest.mark.parametrize(
+    ("dtype", "made"), [(np.uint8, 0), (np.bool_, 8), (np.float32, 24), (np.float16, 24)]
+)
+def test_what_labels_are_turned_into_counts_as_well(tmp_path, monkeypatch, dtype, made):
+    np.save(tmp_path / "x.npy", rows_of(200, 5, "float32")[0])
+    np.save(tmp_path / "y.npy", (np.arange(200) % 2).astype(dtype))
+    monkeypatch.setattr(predictions, "MAPPED", 50 * (5 * 4 + np.dtype(dtype).itemsize + made))
+    found = open_predictions(tmp_path / "x.npy", tmp_path / "y.npy")
+    assert [len(block.logits) for block in found.blocks()] == [50] * 4
+
+
+def test_distributions_of_whole_numbers_count_as_floating_ones(tmp_path, monkeypatch):
+    x, y = rows_of(200, 5, "float32")
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.eye(5, dtype=np.int8)[y])
+    monkeypatch.setattr(predictions, "MAPPED", 50 * (5 * 4 + 5 * (1 + 4)))
+    found = open_predictions(tmp_path / "x.npy", tmp_path / "y.npy")
+    assert [len(block.logits) for block in found.blocks()] == [50] * 4
+
+
+def parts_that_are_let_go(count=3):
+    """Arrays one after the other; the one before must be gone by then."""
+    alive = []
+    for _ in range(count):
+        assert all(one() is None for one in alive)
+        part = np.arange(4.0)
+        alive.append(weakref.ref(part))
+        yield part
+        del part
+
+
+def test_labels_let_go_of_a_part_before_the_next_is_read():
+    source = SimpleNamespace(file="y.npy")
+    stream = SimpleNamespace(sources=[(source, "")], blocks=lambda rows: parts_that_are_let_go())
+    cut = labels.Cut(stream, 4)
+    for _ in range(3):
+        assert len(cut.take(4)) == 4
+
+
+def test_fitting_a_temperature_lets_go_of_a_block_before_the_next_is_read():
+    def blocks():
+        for part in parts_that_are_let_go():
+            yield part.reshape(2, 2), [0, 1]
+            del part
+
+    assert ll.fit_temperature(blocks).temperature > 0
+
+
+def test_a_system_without_a_limit_of_addresses_has_room(monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.delattr(resource, "RLIMIT_AS")
+    assert readers_source.room() == sys.maxsize
+
+
+def test_large_tables_are_zeros_with_and_without_huge_pages(monkeypatch):
+    shape = 2, huge_pages.LARGE // 16 + 3
+    first = huge_pages.zeros(shape, np.int64)
+    monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
+    for zeros in (first, huge_pages.zeros(shape, np.int64)):
+        assert (zeros.shape, zeros.dtype, zeros.flags.writeable) == (shape, np.int64, True)
+        zeros[-1, -1] = 1
+        assert zeros.sum() == 1
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="it has no huge pages")
+def test_no_room_for_a_large_table_is_too_little_memory(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(huge_pages.mmap, "mmap", refuse)
+    with pytest.raises(MemoryError, match="no room for"):
+        huge_pages.zeros((huge_pages.LARGE,), np.int64)
+
+
+def test_a_bar_that_is_shown_moves_within_a_block(tmp_path, monkeypatch):
+    x, y = rows_of(100, 5, "float32")
+    np.savez(tmp_path / "both.npz", logits=x, labels=y)
+    monkeypatch.setattr(cli_progress, "STEP", 30 * 5 * 4)
+    for shown, lengths in ((True, [30, 30, 30, 10]), (False, [100])):
+        screen = Console(file=io.StringIO(), force_terminal=shown, width=100)
+        with cli_progress.progress(screen) as watch:
+            blocks = list(watch(open_predictions(tmp_path / "both.npz"), "Scoring"))
+        assert [len(block.logits) for block in blocks] == lengths
+        assert [block.first_row for block in blocks] == [0, 30, 60, 90][: len(blocks)]
+        assert np.array_equal(np.concatenate([block.logits for block in blocks]), x)
+        assert np.array_equal(np.concatenate([block.labels for block in blocks]), y)
 
 
 # --------------------------------------------------------------------------- Parquet

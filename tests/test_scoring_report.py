@@ -325,6 +325,14 @@ def test_a_terminal_without_blocks_gets_plain_letters(score):
     assert "?" not in text
 
 
+def test_a_row_without_a_source_is_named_by_its_number_over_all():
+    bad = np.full((1, 2), np.nan)
+    score = ll.Score(allow_nan=True)
+    score.update(np.zeros((3, 2)), [0, 1, 0]).update(bad, [0])
+    score.update(bad, [0], source="b.npy")
+    assert view.places(score.nan_rows, 40) == ["3", "b.npy, 0"]
+
+
 def test_rows_that_gave_nan_are_named_on_page_and_screen():
     logits, labels = predictions(60, 3)
     logits[2], logits[9::5] = np.nan, np.inf

@@ -31,19 +31,21 @@ def as_labels(
     ignore_index: int,
     *,
     names: Names = NUMPY,
-) -> tuple[Indices | None, Array | None]:
+) -> tuple[Indices | None, Array | None, bool]:
     """Labels as flat int64 class indices, or as distributions: one of the two is None.
 
     Indices have the shape of the logits without the class axis, distributions that of the logits.
-    The values of distributions are for `check_targets`.
+    The values of distributions are for `check_targets`. The third is whether none is known to be
+    ignored: False where that has not been looked at.
     """
     array = as_array(labels, names.labels)
     dtype = dtype_name(array.dtype)
     if are_indices(dtype, array.dtype, array.shape, logits.shape, axis, names):
         if dtype in FLOATING:
             array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
-        return _class_indices(array, logits.shape[axis], ignore_index, names), None
-    return None, array
+        indices, all_count = _class_indices(array, logits.shape[axis], ignore_index, names)
+        return indices, None, all_count
+    return None, array, True
 
 
 def check_targets(targets: Array, *, signed: bool = False, names: Names = NUMPY) -> None:
@@ -92,8 +94,13 @@ def are_indices(
     return False
 
 
-def _class_indices(labels: Array, classes: int, ignore_index: int, names: Names) -> Indices:
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+def _class_indices(
+    labels: Array, classes: int, ignore_index: int, names: Names
+) -> tuple[Indices, bool]:
+    labels = labels if labels.dtype.isnative else labels.astype(labels.dtype.newbyteorder("="))
+    # as unsigned numbers negative ones are large: a single pass finds either end
+    within = not labels.size or int(labels.view(f"u{labels.itemsize}").max()) < classes
+    if not within:
         bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
         if bad.any():
             place, value = first_bad(bad, labels)
@@ -102,7 +109,8 @@ def _class_indices(labels: Array, classes: int, ignore_index: int, names: Names)
                 f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
                 f"name none of the C = {classes} classes"
             )
-    return np.require(labels, np.int64, ["C", "A"]).reshape(-1)
+    flat: Indices = np.require(labels, np.int64, ["C", "A"]).reshape(-1)
+    return flat, within and not 0 <= ignore_index < classes
 
 
 def as_binary_labels(

@@ -87,14 +87,14 @@ def softmax_problem(
     """
     x, axis = as_logits(logits, axis, names)
     ignore = as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore, names=names)
+    indices, targets, all_count = as_labels(labels, x, axis, ignore, names=names)
     if targets is not None and look_at_targets:
         check_targets(targets, names=names)
     ignore = as_stored(ignore)
     rows = x.shape[:axis] + x.shape[axis + 1 :]
     weights = as_class_weight(class_weight, x.shape[axis], names.class_weight)
     samples = as_sample_weight(sample_weight, rows, names.sample_weight)
-    counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore)
+    counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore, all_count)
     return Problem(
         logits=last(x, axis),
         axis=axis,

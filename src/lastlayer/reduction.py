@@ -70,21 +70,26 @@ def weight_that_counts(
     class_weight: Floats | None,
     sample_weight: Floats | None,
     ignore_index: int,
+    all_count: bool = False,
 ) -> float:
     """What a mean divides by, as PyTorch does.
 
     With class indices Σ sample_weight · class_weight[label] over the rows not ignored, with
-    distributions Σ sample_weight; each weight is 1 where it is not given.
+    distributions Σ sample_weight; each weight is 1 where it is not given. `all_count` says
+    that no label is ignored, where that is known: large batches feel each pass over their labels.
     """
     if indices is None:
         return float(rows if sample_weight is None else sample_weight.sum())
+    if all_count and sample_weight is None and class_weight is None:
+        return float(rows)
     kept = indices != ignore_index
     if class_weight is None:
         if sample_weight is None:
             return float(np.count_nonzero(kept))
         return float(sample_weight.sum(where=kept))
-    if not kept.all():
+    if not (all_count or kept.all()):
         indices = indices[kept]
         sample_weight = None if sample_weight is None else sample_weight[kept]
     a_class = np.bincount(indices, sample_weight, class_weight.size)
-    return float(a_class @ class_weight)
+    # not by @: of many classes BLAS does that in threads, which then spin beside the kernels'
+    return float((a_class * class_weight).sum())

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lastlayer.scoring.readers import Block, Predictions
 
+STEP = 32 << 20  # bytes of logits after which a bar that is shown moves
 Watch = Callable[["Predictions", str], "Iterator[Block]"]
 Advance = Callable[[int, str], None]
 
@@ -26,17 +27,36 @@ def progress(log: Console) -> Iterator[Watch]:
 
         def watch(predictions: Predictions, title: str) -> Iterator[Block]:
             task = bar.add_task(title, total=predictions.bytes, speed="")
-            rows = 0
+            rows, before = 0, 0
             for block in predictions.blocks():
-                yield block
-                rows += len(block.logits)
+                length, after = len(block.logits), predictions.position
+                step = length if bar.disable else _rows_a_step(block)
+                for first in range(0, length, step):
+                    yield _rows_of(block, first, first + step)
+                    end = min(first + step, length)
+                    bar.update(
+                        task,
+                        completed=before + (after - before) * end / length,
+                        speed=_speed(rows + end, bar.tasks[-1].elapsed),
+                    )
+                rows, before = rows + length, after
                 del block  # and with it its part of the file, before the next
-                speed = _speed(rows, bar.tasks[-1].elapsed)
-                bar.update(task, completed=predictions.position, speed=speed)
             bar.refresh()
             bar.remove_task(task)
 
         yield watch
+
+
+def _rows_a_step(block: Block) -> int:
+    return max(1, STEP * len(block.logits) // max(1, block.logits.nbytes))
+
+
+def _rows_of(block: Block, first: int, end: int) -> Block:
+    return block._replace(
+        logits=block.logits[first:end],
+        labels=block.labels[first:end],
+        first_row=block.first_row + first,
+    )
 
 
 @contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lastlayer.scoring.dask_engine import DaskEngine
-    from lastlayer.scoring.readers import Predictions
+    from lastlayer.scoring.readers import Block, Predictions
     from lastlayer.scoring.score import Score
 
 
@@ -208,10 +208,16 @@ def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str
         del block
     if fit:
         score.temperature_fit = fit_temperature(
-            lambda: ((b.logits, b.labels) for b in watch(predictions, "Fitting the temperature")),
+            lambda: _pairs(watch(predictions, "Fitting the temperature")),
             before=score,
         )
     return score
+
+
+def _pairs(blocks: Iterator[Block]) -> Iterator[tuple[Any, Any]]:
+    for block in blocks:
+        yield block.logits, block.labels
+        del block  # and with it its part of the file, before the next
 
 
 def _score_by(

@@ -140,7 +140,7 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets = as_labels(labels, x, axis, ignore)
+    indices, targets, _ = as_labels(labels, x, axis, ignore)
     if targets is not None:
         check_targets(targets, signed=activation == "identity")
     ignore = contract.as_stored(ignore)

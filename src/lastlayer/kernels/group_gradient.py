@@ -13,18 +13,20 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of
 from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import ALONE, COUNTS, FACTOR, LABEL, LACK, LEADS, OWN, SHARE, TIES, M
-from lastlayer.kernels.simd import at_least, equal, fill, fma, less, maximum, negative, where
-from lastlayer.kernels.vecmath import LIFT, times
+from lastlayer.kernels.simd import at_least, equal, fill, less, maximum, negative, where
+from lastlayer.kernels.vecmath import LIFT, TINY_32, TINY_64, times
 
 
 @by_dtype
 def borders(like: Any) -> Any:
-    """What takes the lift of `exp_scaled` back, and the smallest normal number, lifted."""
+    """What takes the lift of `exp_scaled` back; the smallest normal number, lifted; and from where
+    on `times` takes what `exp_scaled` gave for more than 0.
+    """  # fmt: skip
     unlift = 2.0 ** -LIFT[like]
-    least = 2.0**-62 if LIFT[like] == 64 else 2.0**-510
+    least, tiny = (2.0**-62, TINY_32) if LIFT[like] == 64 else (2.0**-510, TINY_64)
 
     def body(like: Any) -> Any:
-        return unlift, least * (1.0 + 2.0**-20)  # what is rounded on the way
+        return unlift, least * (1.0 + 2.0**-20), tiny  # what is rounded on the way
 
     return body
 
@@ -44,24 +46,18 @@ def _least(g: Any, count: Any, like: Any) -> Any:
     return where(less(a, b), a, b)
 
 
-@by_dtype
-def _all_normal(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
+@inner
+def _all_normal(g: Any, factor: Any, count: Any, like: Any) -> Any:
     """Whether the products of exp_scaled with a factor, without the lift, are normal numbers or 0.
 
-    One multiplication then gives the bits of `times`. Not asked where more is made of them.
+    One multiplication then gives the bits of `times`.
     """
-
-    def asked(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
-        size, (_, border) = maximum(factor, negative(factor)), borders(like)
-        normal = at_least(size, fill(border, like))
-        normal = normal & at_least(_least(g, count, like) * size, fill(border, like))
-        return all_of(normal | equal(size, fill(0.0, like)))
-
-    def no(g: Any, factor: Any, count: Any, mix: Any, cap: Any, like: Any) -> Any:
-        return False
-
-    plain = isinstance(mix, types.NoneType) and isinstance(cap, types.NoneType)
-    return asked if plain else no
+    size, least = maximum(factor, negative(factor)), _least(g, count, like)
+    _, border, tiny = borders(like)
+    # with a larger factor `times` overflows, and what is smaller is 0 to it
+    fits = at_least(size, fill(border, like)) & at_least(fill(1.0 / border, like), size)
+    normal = at_least(least, fill(tiny, like)) & at_least(least * size, fill(border, like))
+    return all_of((fits & normal) | equal(size, fill(0.0, like)))
 
 
 @by_dtype
@@ -86,18 +82,30 @@ def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
     return nothing if isinstance(cap, types.NoneType) else kept
 
 
-@inner
+@by_dtype
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
     """From exp_scaled in `g` to the gradient; asks for the lines `ahead` to write them."""
-    factor = load(d, FACTOR, like)
-    if _all_normal(g, factor, count, mix, cap, like):
-        factor = factor * fill(borders(like)[0], like)
-        _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, True,
-                      ahead, like)  # fmt: skip
-    else:
-        _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, None,
-                      ahead, like)  # fmt: skip
+
+    def careful(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
+                indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+        _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap,
+                      load(d, FACTOR, like), None, ahead, like)  # fmt: skip
+
+    def either(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
+               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+        factor = load(d, FACTOR, like)
+        if _all_normal(g, factor, count, like):
+            factor = factor * fill(borders(like)[0], like)
+            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, True,
+                          ahead, like)  # fmt: skip
+        else:
+            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, None,
+                          ahead, like)  # fmt: skip
+
+    # where more is made of the products it isn't worth asking, nor compiling twice
+    plain = isinstance(mix, types.NoneType) and isinstance(cap, types.NoneType)
+    return either if plain else careful
 
 
 @inner
@@ -109,10 +117,8 @@ def _give_classes(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: 
     class_, label = zero, fill(-1.0, like)
     if indexed:
         label = load(d, LABEL, like)
-    # at the label e − LACK, or OWN where it leads: one multiply-add, which keeps the sign of a zero
-    leads = less(zero, load(d, LEADS, like))
-    share_of_e = where(leads, negative(zero), one)
-    own = where(leads, load(d, OWN, like), negative(load(d, LACK, like)))
+    # of an enormous weight e may be infinite where OWN, which the label has where it leads, is not
+    leads, own, lack = less(zero, load(d, LEADS, like)), load(d, OWN, like), load(d, LACK, like)
     if mix is not None:
         share, alone = load(d, SHARE, like), load(d, ALONE, like)
         m, single = load(d, M, like), equal(load(d, TIES, like), one)
@@ -127,7 +133,7 @@ def _give_classes(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: 
             else:
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
-        r = where(equal(class_, label), fma(e, share_of_e, own), r)
+        r = where(equal(class_, label), where(leads, own, e - lack), r)
         r = sloped(r, _slope(slopes, k, cap, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
         class_ = class_ + one

@@ -45,7 +45,7 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
         total, least = total + e, where(less(e, least), e, least)
         j += 1
 
-    unlift, border = borders(like)
+    unlift, border, _ = borders(like)
     factor = fill(1.0, like) / (total * fill(unlift, like))
     if all_of(at_least(least * factor, fill(border, like))):
         # all are normal numbers: one multiplication gives the bits of `times`

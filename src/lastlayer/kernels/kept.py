@@ -2,7 +2,7 @@
 
 They lie in the thread's working memory, lifted as `exp_scaled` gives them, each relative to the
 largest logit that was known when its block was summed, its base. A gradient or probability is then
-one product. Where they do not fit, or the logits of a block come through a buffer, the same
+one product. Where they do not fit, or the logits come block by block through a buffer, the same
 exponential is computed anew: what it is depends on the row alone.
 """
 

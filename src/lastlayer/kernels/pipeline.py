@@ -47,7 +47,8 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
     """The LLVM code of a function that is only ever inlined: it never becomes machine code."""
 
     def _optimize_final_module(self) -> None:
-        self.size = 1 + sum(getattr(one, "size", 1) for one in set(self._linking_libraries))
+        parts = getattr(self, "_linking_libraries", ())
+        self.size = 1 + sum(getattr(one, "size", 1) for one in set(parts))
         if self.size <= _LARGE:
             super()._optimize_final_module()
 

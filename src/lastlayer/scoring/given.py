@@ -20,6 +20,7 @@ def pairs_of(blocks: Any) -> Iterator[tuple[Any, Any]]:
         if not isinstance(block, list | tuple) or len(block) != 2 or _is_number(block[0]):
             raise TypeError(MISSING)
         yield block[0], block[1]
+        del block  # it may be a part of a file that is mapped: let go before the next
 
 
 def _is_number(value: Any) -> bool:

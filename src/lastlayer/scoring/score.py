@@ -164,6 +164,7 @@ class Score(Metrics):
         if labels is None:
             for x, its_labels in pairs_of(logits):
                 self.update(x, its_labels, source=source)
+                del x, its_labels  # they may be a part of a file that is mapped
             return self
         if self._failed:
             raise ValueError(f"an update has failed ({self._failed}): start with a new score")

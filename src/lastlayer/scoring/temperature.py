@@ -148,19 +148,30 @@ def derivative_sums(
 
     The sums of parts are added cell by cell. (2, CELLS)
     """
-    from lastlayer.kernels.exact_sum import CELLS, add_all
-    from lastlayer.kernels.statistics import temperature_sums
+    from lastlayer.kernels.exact_sum import CELLS
 
     sums, count = np.zeros((2, CELLS), np.int64), 0
     for logits, labels in blocks:
-        for block in blocks_of(logits, labels, settings):
-            for start in range(0, len(block), SLICE):
-                part = block[start : start + SLICE]
-                indices = labels_of(part, settings)
-                part = logarithms(part) if settings.probabilities else part
-                columns = temperature_sums(problem_of(part, indices, settings), 1 / beta)
-                finite = np.isfinite(columns[0])
-                for total, column in zip(sums, columns[1:], strict=True):
-                    add_all(total, column[finite])
-                count += int(np.count_nonzero(finite))
+        count += _add_derivatives(sums, logits, labels, settings, beta)
+        del logits, labels  # they may be a part of a file that is mapped: let go before the next
     return sums, count
+
+
+def _add_derivatives(
+    sums: Indices, logits: Any, labels: Any, settings: Settings, beta: float
+) -> int:
+    from lastlayer.kernels.exact_sum import add_all
+    from lastlayer.kernels.statistics import temperature_sums
+
+    count = 0
+    for block in blocks_of(logits, labels, settings):
+        for start in range(0, len(block), SLICE):
+            part = block[start : start + SLICE]
+            indices = labels_of(part, settings)
+            part = logarithms(part) if settings.probabilities else part
+            columns = temperature_sums(problem_of(part, indices, settings), 1 / beta)
+            finite = np.isfinite(columns[0])
+            for total, column in zip(sums, columns[1:], strict=True):
+                add_all(total, column[finite])
+            count += int(np.count_nonzero(finite))
+    return count

@@ -195,4 +195,9 @@ def places(examples: Sequence[Example | Place], longest: int) -> list[str]:
     """Where rows are: their number, after the file that has it where there are several."""
     if all(it.source_row == it.row for it in examples) and len({it.source for it in examples}) < 2:
         return [count(it.row) for it in examples]
-    return [f"{clean(it.source, longest)}, {count(it.source_row)}" for it in examples]
+    return [
+        count(it.row)
+        if it.source is None
+        else f"{clean(it.source, longest)}, {count(it.source_row)}"
+        for it in examples
+    ]

@@ -48,6 +48,15 @@ class Labels:
         source, name = self.sources[0]
         return source.columns[name].dtype.itemsize * (self.width or 1)
 
+    @property
+    def held(self) -> int:
+        """Bytes of addresses that a row of the first file takes, with what `as_labels` makes."""
+        source, name = self.sources[0]
+        dtype = source.columns[name].dtype
+        if self.width:
+            return self.row + (4 * self.width if dtype.kind in "biu" else 0)
+        return self.row + {"i": 0, "u": 0, "b": 8}.get(dtype.kind, 24)
+
     def __str__(self) -> str:
         files = [str(source.file) for source, _ in self.sources]
         return files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
@@ -123,6 +132,7 @@ class Cut:
         parts: list[Array] = []
         while count:
             if self._rest is None or not len(self._rest):
+                self._rest = None  # and with it its part of the file, before the next
                 following = next(self._blocks, None)
                 if following is None:
                     break

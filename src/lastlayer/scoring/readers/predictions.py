@@ -139,7 +139,7 @@ class Predictions:
     def _limit(self) -> int:
         """Bytes of a block where the files are mapped: the rest is for its labels."""
         row, limit = self._row(), min(MAPPED, room() // SHARE)
-        return limit * row // (row + self.labels.row) if self.labels else limit
+        return limit * row // (row + self.labels.held) if self.labels else limit
 
     def _ends_with(self, labels: Labels) -> bool:
         """Whether nothing is to come after the last label, as far as is known."""

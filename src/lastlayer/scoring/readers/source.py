@@ -97,6 +97,8 @@ def room() -> int:
         import resource
     except ImportError:  # not on Windows
         return sys.maxsize
+    if not hasattr(resource, "RLIMIT_AS"):  # not on OpenBSD
+        return sys.maxsize
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
