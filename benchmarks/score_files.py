@@ -3,7 +3,7 @@
     python benchmarks/score_files.py [FOLDER]
 
 A `.npy` that is mapped anew each time: `ll.cross_entropy` alone, which is the limit, beside
-`ll.score` of the map and what the command does, its JSON included. Parquet and safetensors:
+`ll.score` of the map, and what the command does, before and with its end. Parquet and safetensors:
 loading them whole with their own library, and scoring them as the command does, block by block.
 Float32 logits and int64 labels; files of some 260 MB, a .npy of 1 GB, are written to FOLDER, by
 default a temporary one that is removed again. Prints the Markdown table of docs/scoring.md:
@@ -45,12 +45,12 @@ def in_turns(calls: dict[str, Callable[[], Any]], rounds: int = 7) -> dict[str, 
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def score_file(path: Path, labels: Path | None = None) -> str:
-    """All that `lastlayer score` finds out, as JSON."""
+def score_file(path: Path, labels: Path | None = None) -> Score:
+    """All that `lastlayer score` finds out."""
     score = Score()
     for block in open_predictions(str(path), None if labels is None else str(labels)).blocks():
         score.update(block.logits, block.labels, source=block.source)
-    return score.to_json()
+    return score
 
 
 def cases(folder: Path, rows: int, classes: int) -> Iterator[tuple[str, dict[str, Any], int]]:
@@ -70,6 +70,7 @@ def cases(folder: Path, rows: int, classes: int) -> Iterator[tuple[str, dict[str
     ways = {
         "ll.score": lambda: ll.score(mapped(), many),
         "command": lambda: score_file(npy, of_labels),
+        "command with interval and JSON": lambda: score_file(npy, of_labels).to_json(),
     }
     for name, way in ways.items():
         yield f".npy, {name}; read: the loss alone", alone | {"score": way}, LONGER * logits.nbytes

@@ -148,8 +148,8 @@ def same_in_fortran_order(x: Any, y: Any, rows: int, before: int) -> None:
     assert (about == 7.0).all()
 
 
-@pytest.mark.parametrize("rows", [1, 15, 16, 17, 33, 63, 65, 131])
-@pytest.mark.parametrize("classes", [65, 66, 81, 257, 1000, 1025, 5003])
+@pytest.mark.parametrize("rows", [1, 16, 33, 65, 131])
+@pytest.mark.parametrize("classes", [65, 81, 1000, 1025, 5003])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fortran_order_of_any_number_of_rows_and_classes(
     rows: int, classes: int, dtype: Any
