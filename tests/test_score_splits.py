@@ -212,6 +212,14 @@ def test_rows_of_nan_that_cannot_be_are_refused(rows):
         ll.Score.from_json(altered(text, state__nan_rows=rows))
 
 
+def test_rows_of_nan_from_before_all_sources_are_refused():
+    logits, labels = made(30, 3)
+    logits[4, 0] = np.nan
+    text = ll.score(logits, labels, allow_nan=True, worst=0).to_json()
+    with pytest.raises(FileFormatError, match="rows of NaN"):
+        ll.Score.from_json(altered(text, state__sources=[[5, "x"]]))
+
+
 def test_rows_can_be_added_after_a_merge():
     logits, labels = made(500, 3)
     added = ll.score(logits[:100], labels[:100]) + ll.score(logits[100:300], labels[100:300])
@@ -264,6 +272,41 @@ def test_sources_and_bytes_are_added_too():
         source, first = (("a", 0), ("a", 0), (None, 20), ("b", 30))[one.row // 10]
         assert (one.source, one.source_row) == (source, one.row - first)
     assert (added + ll.score(logits, labels)).bits_per_byte is None
+
+
+@pytest.mark.parametrize("last", ["y.npy", None])
+def test_rows_of_a_json_whose_first_sources_were_left_out_keep_their_place(last):
+    _, labels = made(20, 3)
+    scores = []
+    for wrong in ([], [14, 16, 18]):
+        logits = 9 * np.eye(3)[labels]
+        logits[wrong] *= -1
+        score = ll.Score(worst=3).update(logits[:10], labels[:10], source="x.npy")
+        score.update(logits[10:], labels[10:], source=last)
+        scores.append(ll.Score.from_json(score.to_json()))
+    added = scores[0] + scores[1]
+    found = [(it.row, it.source, it.source_row) for it in added.worst]
+    assert found == [(34, last, 4), (36, last, 6), (38, last, 8)]
+
+
+def test_a_file_in_a_json_is_another_one_than_those_of_the_same_name():
+    logits, labels = made(30, 3)
+
+    def of_day():
+        return ll.Score(worst=90).update(logits, labels, source="logits.npy")
+
+    def read(score):
+        return ll.Score.from_json(score.to_json())
+
+    for added in (
+        read(of_day()) + read(of_day()), of_day() + read(of_day()), read(of_day()) + of_day(),
+        read(read(of_day()) + read(of_day())),
+        read(of_day()).update(logits, labels, source="logits.npy"),
+    ):  # fmt: skip
+        found = {(it.row, it.source, it.source_row) for it in added.worst}
+        assert found == {(row, "logits.npy", row % 30) for row in range(60)}
+    further = read(of_day()) + of_day() + of_day()  # the last two have never been in a file
+    assert {it.row - it.source_row for it in further.worst} == {0, 30}
 
 
 @pytest.mark.parametrize(
@@ -451,6 +494,7 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
         {"state__joins": []}, {"state__joins": [[0, 1]]}, {"state__joins": 7},
         {"state__sources": [["a", 0]]}, {"state__sources": []},
         {"state__sources": [[5, None], [0, None]]},
+        {"state__sources": [[3, "x"]]}, {"state__sources": [[0, None], [13, None]]},
         {"state__words": {"size": tally_words.size(15), "nonzero": 1 << 22, "data": BOMB}},
         {"state__words": {"size": tally_words.size(15), "nonzero": 3, "data": BOMB}},
         {"state__words": {"size": 10**12, "nonzero": 0, "data": ""}},
@@ -546,3 +590,18 @@ def test_merge_reads_no_more_than_a_score_can_have(parts, monkeypatch, capsys):
     monkeypatch.setattr(verb, "LARGEST", 100)
     assert merge(parts[0][0]) == 2
     assert "larger than any score" in capsys.readouterr().err
+
+
+def test_merge_refuses_more_rows_than_a_score_can_have(tmp_path, capsys):
+    score, many = ll.score(np.zeros((3, 2)), [-100] * 3), 1 << 60
+    words = score._tally.words[: tally_words.size(15)].copy()
+    words[tally_words.IGNORED] = many
+    text = altered(
+        score.to_json(), state__rows=many, state__place=many, state__level=49,
+        state__words=pack(words),
+    )  # fmt: skip
+    (tmp_path / "many.json").write_text(text)
+    assert merge(*[tmp_path / "many.json"] * 9) == 2
+    said = capsys.readouterr().err
+    assert f"a score has {many} at most" in said
+    assert said.count("\n") == 1

@@ -15,6 +15,7 @@ DIGITS = 5
 UNITS = (2.0**20, 2.0**-16, 2.0**-48, 2.0**-80)
 BRIER = 4
 ENTROPY = BRIER + DIGITS
+RANK_ABOVE = ENTROPY + DIGITS  # what was carried of RANK_SUM
 
 LOSS = 16  # the exact sum
 # Losses by the quarters of each power of 2, 2^(n/4): a histogram with a logarithmic axis.
@@ -38,6 +39,7 @@ UNIT = 2.0**32
 PAIR = 4  # words of a cell: wrong rows and their sum, right rows and theirs
 
 BINS = FINE + 2 * SIDE * PAIR  # bins of equal width, as the cells above
+# After them, for each of the cells and bins, what was carried of its two sums: scoring/carries.py
 
 # The columns of a row of `classes` and of `blocks`: the digits of the loss, and counts.
 TALLIED, PREDICTED, CORRECT, COLUMNS = DIGITS, DIGITS + 1, DIGITS + 2, DIGITS + 3
@@ -66,5 +68,10 @@ TOLD = 22
 
 
 def size(bins: int) -> int:
-    """How many words a tally has."""
+    """How many words are added to."""
     return BINS + PAIR * bins
+
+
+def size_with_carries(bins: int) -> int:
+    """How many words a tally has."""
+    return size(bins) + 2 * (2 * SIDE + bins)

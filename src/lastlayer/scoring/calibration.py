@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from lastlayer.contract import Floats, Indices
+from lastlayer.contract import Array, Floats, Indices
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring import carries
 from lastlayer.scoring.tables import Bin, Histogram
 
 CONFIDENCE_BINS = 64
@@ -19,12 +20,23 @@ def edges(bins: int) -> Floats:
     return equal
 
 
-def equal_width(words: Indices) -> Indices:
-    """Bins of equal width as rows of wrong, their confidence, right, theirs. (bins, 4)"""
-    return words[tally.BINS :].reshape(-1, tally.PAIR)
+def equal_width(words: Indices) -> Array:
+    """Bins of equal width as rows of wrong, their confidence, right, theirs. (bins, 4)
+
+    Of Python's whole numbers, which hold any sum.
+    """
+    return _whole(words, slice(2 * tally.SIDE, None))
 
 
-def equal_mass(words: Indices, bins: int) -> tuple[Indices, Floats]:
+def _whole(words: Indices, which: slice | Indices) -> Array:
+    """Some of the cells and bins, with what was carried of their sums."""
+    pairs, above = carries.confidences(words)
+    table: Array = pairs[which].astype(object)
+    table[:, 1::2] += above[which].astype(object) << carries.BITS
+    return table
+
+
+def equal_mass(words: Indices, bins: int) -> tuple[Array, Floats]:
     """The cells of the fine scale put together so that each bin has nearly as many rows.
 
     A cell goes whole to the bin in which the middle one of its rows lies; bins without rows are
@@ -36,11 +48,11 @@ def equal_mass(words: Indices, bins: int) -> tuple[Indices, Floats]:
     if not there.size:
         return np.zeros((0, tally.PAIR), np.int64), np.zeros(0)
     counts = counts[there]
-    upto = np.cumsum(counts)
+    upto = np.cumsum(counts.astype(object))
     # twice the rows before the middle of a cell, in whole numbers: exact
-    of_bin = (2 * upto - counts) * bins // (2 * int(upto[-1]))
+    of_bin = (2 * upto - counts) * bins // (2 * upto[-1])
     starts = np.flatnonzero(np.diff(of_bin, prepend=-1))
-    table = np.add.reduceat(cells[there], starts, axis=0)
+    table = np.add.reduceat(_whole(words, there), starts, axis=0)
     bounds = fine_edges()
     between = [0.0, *bounds[there[starts[1:]]].tolist(), 1.0]
     return table, np.array(between)
@@ -54,7 +66,7 @@ def fine_edges() -> Floats:
     return np.concatenate([low, [0.5], 1 - low[::-1]])
 
 
-def as_bins(table: Indices, bounds: Floats) -> tuple[Bin, ...]:
+def as_bins(table: Array, bounds: Floats) -> tuple[Bin, ...]:
     """Rows of wrong, their confidence, right, theirs, as what a reliability diagram shows."""
     found = []
     for row, lo, hi in zip(table.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -64,7 +76,7 @@ def as_bins(table: Indices, bounds: Floats) -> tuple[Bin, ...]:
     return tuple(found)
 
 
-def expected_error(table: Indices) -> float:
+def expected_error(table: Array) -> float:
     """Σ count / N · |accuracy − confidence| = Σ |right − Σ confidence| / N, rounded once."""
     rows = table.tolist()
     count = sum(wrong + right for wrong, _, right, _ in rows)
@@ -77,7 +89,7 @@ def maximum_error(bins: tuple[Bin, ...]) -> float:
     return max((abs(b.accuracy - b.confidence) for b in bins if b.count), default=math.nan)
 
 
-def mean_confidence(table: Indices) -> float:
+def mean_confidence(table: Array) -> float:
     """Over all bins."""
     wrong, low, right, high = (int(total) for total in table.sum(axis=0))
     count = wrong + right

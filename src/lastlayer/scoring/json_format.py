@@ -15,9 +15,11 @@ import numpy as np
 from lastlayer import __version__
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring import carries
 from lastlayer.scoring.class_names import fitting
 from lastlayer.scoring.confusions import MOST
 from lastlayer.scoring.packing import LARGEST, pack, unpack
+from lastlayer.scoring.sources import Sources
 from lastlayer.scoring.tables import Histogram
 from lastlayer.scoring.tallies import BLOCKS, DENSE, NO_ROW, Tallies
 from lastlayer.scoring.text import clean
@@ -128,18 +130,18 @@ def _state(score: Score) -> dict[str, Any]:
     worst = whole.floats[tally.LOSS_OF] >= 0
     nan_rows = whole.nan_rows[whole.nan_rows < NO_ROW].tolist()
     shown = [*whole.numbers[tally.ROW_OF, worst].tolist(), *nan_rows]
-    needed = {row - score._place(row)[1] for row in shown}
-    last = score._sources[-1:]
-    sources = [pair for pair in score._sources if pair[0] in needed or pair in last]
+    least = tally.size(score._settings.bins)  # where nothing was carried, as hardly ever
+    words = whole.words if whole.words[least:].any() else whole.words[:least]
     state = {
         "rows": tallies.rows,
         "place": tallies.place,
         "level": tallies.level,
         "joins": tallies.joins,
-        "sources": sources,
+        "sources": score._sources.of(shown),
         "worst_bits": pack(whole.floats[:, worst].view(np.int64)),
         "worst": pack(whole.numbers[:, worst] + 1),
         "nan_rows": nan_rows,
+        "words": pack(words),
         **{name: pack(getattr(whole, name)) for name in _ARRAYS},
     }
     if score._confusions is not None:
@@ -152,7 +154,7 @@ def _state(score: Score) -> dict[str, Any]:
     return state
 
 
-_ARRAYS = ("words", "blocks", "classes", "matrix")
+_ARRAYS = ("blocks", "classes", "matrix")
 
 
 def from_json(text: str | bytes) -> Score:
@@ -190,9 +192,12 @@ def _read(document: dict[str, Any]) -> Score:
     _expect(_whole(classes), "classes is no count")
     score._start(classes)
     tallies: Tallies = score._tallies
-    one = score._tally
+    one, least = score._tally, tally.size(score._settings.bins)
+    carried = state["words"]["size"] != least
+    unpack(state["words"], one.words if carried else one.words[:least], "words")
     for name in _ARRAYS:
         unpack(state[name], getattr(one, name), name)
+    one.measure()
     tallies.rows, tallies.place, tallies.level = (state[n] for n in ("rows", "place", "level"))
     _expect(all(map(_whole, (tallies.rows, tallies.place, tallies.level))), "no counts of rows")
     _expect(
@@ -205,13 +210,14 @@ def _read(document: dict[str, Any]) -> Score:
         and all(_whole(a) and _whole(b) and a <= tallies.rows for a, b in tallies.joins),
         "joins that cannot be",
     )
-    score._sources = [(start, name) for start, name in state["sources"]]
+    sources = [(start, name) for start, name in state["sources"]]
     _expect(
-        all(_whole(start) and (name is None or isinstance(name, str))
-            for start, name in score._sources)
-        and score._sources == sorted(score._sources, key=lambda pair: pair[0]),
+        all(_whole(start) and start <= tallies.rows and (name is None or isinstance(name, str))
+            for start, name in sources)
+        and sources == sorted(sources, key=lambda pair: pair[0]),
         "sources that cannot be",
     )  # fmt: skip
+    score._sources = Sources(sources, elsewhere=True)
     _read_worst(score, state)
     if score._confusions is not None:
         pairs = state["confusions"]
@@ -251,7 +257,7 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
         and (floats >= 0).all()
         # and no difference of two: that of infinite ones is NaN
         and (floats[tally.LOSS_OF, 1:] <= floats[tally.LOSS_OF, :-1]).all()
-        and (not count or bool(score._sources)),
+        and all(map(score._sources.has, numbers[tally.ROW_OF].tolist())),
         "worst examples that cannot be",
     )
     one.floats[:, :count], one.numbers[:, :count] = floats, numbers
@@ -261,7 +267,7 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
         and len(rows) <= min(tally.NAMED, score.nan)
         and all(map(_whole, rows))
         and rows == sorted({*rows})
-        and (not rows or (rows[-1] < score.rows and bool(score._sources))),
+        and all(row < score.rows and score._sources.has(row) for row in rows),
         "rows of NaN that cannot be",
     )
     one.nan_rows[: len(rows)] = rows
@@ -270,7 +276,7 @@ def _read_worst(score: Score, state: dict[str, Any]) -> None:
 def _check_counts(score: Score) -> None:
     """What is counted in several ways must agree."""
     words, count = score._tally.words, score.count
-    cells = words[tally.FINE :].reshape(-1, tally.PAIR)[:, ::2].sum(axis=1)
+    cells = carries.confidences(words)[0][:, ::2].sum(axis=1)
     counts = {
         "rows": score.rows - score.ignored - score.nan,
         "losses": int(words[tally.LOSS_CELLS : tally.ENTROPY_CELLS].sum()),

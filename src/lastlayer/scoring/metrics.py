@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lastlayer.contract import Floats, Indices
+from lastlayer.contract import Array, Floats, Indices
 from lastlayer.kernels import exact_sum
 from lastlayer.kernels import tally_words as tally
-from lastlayer.scoring import calibration
+from lastlayer.scoring import calibration, carries
 from lastlayer.scoring.interval import bootstrap_interval
 from lastlayer.scoring.tables import Bin, Classes, Confusion, Example, Histogram, Place
 from lastlayer.scoring.tallies import NO_ROW, digits
@@ -129,7 +129,8 @@ class Metrics:
     @property
     def mean_rank(self) -> float:
         """Mean place of the label among the classes, 1 for the most probable."""
-        return self._share(int(self._tally.words[tally.RANK_SUM]) + self.count)
+        ranks, above = self._tally.words[[tally.RANK_SUM, tally.RANK_ABOVE]].tolist()
+        return self._share((above << carries.BITS) + ranks + self.count)
 
     @property
     def brier(self) -> float:
@@ -184,7 +185,7 @@ class Metrics:
         return calibration.as_bins(*self._equal_mass)
 
     @property
-    def _equal_mass(self) -> tuple[Indices, Floats]:
+    def _equal_mass(self) -> tuple[Array, Floats]:
         return calibration.equal_mass(self._tally.words, self._settings.bins)
 
     @property

@@ -20,6 +20,7 @@ from lastlayer.scoring.readers.source import Source
 from lastlayer.scoring.readers.text import Csv
 from lastlayer.scoring.score import Score
 from lastlayer.scoring.settings import Settings
+from lastlayer.scoring.sources import Sources
 from lastlayer.scoring.tallies import BLOCKS, DENSE
 from lastlayer.scoring.temperature import derivative_sums
 
@@ -162,7 +163,7 @@ def _located(predictions: Predictions) -> Predictions:
 def score(part: Predictions, options: dict[str, Any]) -> Score:
     """Of the rows of a part; messages and the worst examples have their numbers in the files."""
     new = Score(**options)
-    new._sources = [(-part.first, str(part.parts[0].source.file))]
+    new._sources = Sources([(-part.first, str(part.parts[0].source.file))])
     for block in part.blocks():
         new.update(block.logits, block.labels, source=block.source)
     return new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,8 +11,10 @@ from lastlayer.scoring.class_names import ClassNames, agreed
 from lastlayer.scoring.confusions import Confusions
 from lastlayer.scoring.given import pairs_of
 from lastlayer.scoring.metrics import Metrics
+from lastlayer.scoring.packing import LARGEST
 from lastlayer.scoring.rows import Block, blocks_of
 from lastlayer.scoring.settings import as_bytes, as_settings
+from lastlayer.scoring.sources import Sources
 from lastlayer.scoring.tables import TemperatureFit
 from lastlayer.scoring.tallies import DENSE, Tallies, Tally
 
@@ -122,7 +123,7 @@ class Score(Metrics):
         )
         self._bytes = as_bytes(bytes)
         self._start(0)
-        self._sources: list[tuple[int, str | None]] = []  # where in the rows each one begins
+        self._sources = Sources()
         self._failed = ""
         self.temperature_fit: TemperatureFit | None = None
 
@@ -179,8 +180,7 @@ class Score(Metrics):
         if classes != self._classes:
             raise ValueError(f"rows of {classes} classes after rows of {self._classes}")
         first = self.rows
-        if not self._sources or self._sources[-1][1] != source:
-            self._sources.append((first, source))
+        self._sources.begin(first, source)
         try:
             fault = add_rows(block, self._settings, self._tallies, self._confusions)
         except BaseException as error:
@@ -191,9 +191,7 @@ class Score(Metrics):
             raise fault.kind(self._failed)
 
     def _place(self, row: int) -> tuple[str | None, int]:
-        """The source of a row, and its number there."""
-        found = bisect.bisect_right(self._sources, row, key=lambda pair: pair[0]) - 1
-        return self._sources[found][1], row - self._sources[found][0]
+        return self._sources.place(row)
 
     def _row(self, row: int) -> str:
         source, number = self._place(row)
@@ -258,7 +256,7 @@ class Score(Metrics):
         Raises
         ------
         ValueError
-            Settings, class counts or the names of classes differ.
+            Settings, class counts or the names of classes differ; or rows are more than 2^60.
         """
         if not isinstance(other, Score):
             return NotImplemented
@@ -267,6 +265,8 @@ class Score(Metrics):
             differing.insert(0, f"classes ({self._classes}, {other._classes})")
         if differing:
             raise ValueError(f"scores do not fit each other: {', '.join(differing)}")
+        if self.rows + other.rows > LARGEST:
+            raise ValueError(f"{self.rows} and {other.rows} rows: a score has {LARGEST} at most")
         names = agreed(self.class_names, other.class_names)
         if failed := self._failed or other._failed:
             raise ValueError(f"a score whose update has failed ({failed}) cannot be added")
@@ -281,10 +281,7 @@ class Score(Metrics):
             for one in (self._confusions, other._confusions):
                 if one is not None:
                     new._confusions.absorb(one)
-        shifted = [(start + self.rows, name) for start, name in other._sources]
-        if self._sources and shifted and self._sources[-1][1] == shifted[0][1]:
-            del shifted[0]  # the same source goes on
-        new._sources = [*self._sources, *shifted]
+        new._sources = self._sources.followed_by(other._sources, self.rows)
         if other._classes:
             new._tallies.absorb(other._tallies)
         known = [b for b in (self._bytes, other._bytes) if b is not None]

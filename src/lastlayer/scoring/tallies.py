@@ -6,12 +6,15 @@ import numpy as np
 
 from lastlayer.contract import Array, Indices
 from lastlayer.kernels import tally_words as tally
+from lastlayer.scoring import carries
 from lastlayer.scoring.huge_pages import zeros
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval
 NO_ROW = np.iinfo(np.int64).max
 _MOST = np.iinfo(np.uint32).max
+_ROW = 1 << 40  # the most that a row adds to a word: the first digit of a loss below 2^60
+_WORD = np.iinfo(np.int64).max
 
 
 class Tally:
@@ -35,12 +38,13 @@ class Tally:
 
     def __init__(self, classes: int, bins: int, worst: int) -> None:
         dense = classes if classes <= DENSE else 0
-        self.words = np.zeros(tally.size(bins), np.int64)
+        self.words = np.zeros(tally.size_with_carries(bins), np.int64)
         self.blocks = np.zeros((BLOCKS, tally.COLUMNS), np.int64)
         self.classes = zeros((classes, tally.COLUMNS), np.int64)
         self.recent = zeros((dense, dense), np.uint32)
         self._rows = 0  # that may be in `recent`
         self._matrix: Indices | None = None
+        self._largest = 0  # that any word may be
         self.floats = np.full((2, worst), -1.0)
         self.numbers = np.full((3, worst), NO_ROW)
         self.nan_rows = np.full(tally.NAMED, NO_ROW)
@@ -50,6 +54,23 @@ class Tally:
         if self._rows + rows > _MOST:
             _ = self.matrix
         self._rows += rows
+        # slices have 2^17 rows at most; what was carried has room for 2^22
+        if self._largest + rows * _ROW > _WORD:
+            self.carry()
+        self._largest += rows * _ROW
+
+    def measure(self) -> None:
+        """Take note of numbers that were put into the arrays."""
+        arrays = self.words, self.blocks, self.classes
+        self._largest = max(int(array.max(initial=0)) for array in arrays)
+
+    def carry(self) -> None:
+        """Leave less than `carries.FULL` in each sum; then the same rows have the same words."""
+        if self._largest >= carries.FULL:
+            self.measure()
+        if self._largest >= carries.FULL:
+            carries.carry(self.words, self.blocks, self.classes)
+            self.measure()
 
     @property
     def matrix(self) -> Indices:
@@ -64,6 +85,9 @@ class Tally:
 
     def absorb(self, other: Tally) -> None:
         """Add another one, whose blocks and rows are numbered as here."""
+        self.carry()
+        other.carry()
+        self._largest += other._largest
         self.words += other.words
         self.blocks += other.blocks
         self.classes += other.classes
@@ -81,6 +105,8 @@ class Tally:
 
     def coarsen(self) -> None:
         """Make one block of every two."""
+        self.carry()
+        self._largest *= 2
         half = self.blocks.reshape(-1, 2, tally.COLUMNS).sum(axis=1)
         self.blocks = np.concatenate([half, np.zeros_like(half)])
 
@@ -124,7 +150,7 @@ class Tallies:
     def most(self) -> int:
         """How many threads may have one: 64 MB of them, or a single one."""
         classes, bins, _ = self._shape
-        size = tally.size(bins) + (BLOCKS + classes) * tally.COLUMNS
+        size = tally.size_with_carries(bins) + (BLOCKS + classes) * tally.COLUMNS
         size += classes**2 // 2 if classes <= DENSE else 0
         return max(1, (64 << 20) // (8 * size))
 
@@ -144,6 +170,7 @@ class Tallies:
         first, *others = self._free or [Tally(*self._shape)]
         for other in others:
             first.absorb(other)
+        first.carry()
         self._free = [first]
         return first
 
