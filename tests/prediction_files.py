@@ -110,10 +110,12 @@ def _by_its_library(path: Path) -> tuple[Any, Any]:
             found = load_file(path)
             return _logits_of(found).astype(np.float64), found["labels"]
         case "parquet":
-            columns = pq.read_table(path, pre_buffer=False)
-            first, *others, _ = columns.column_names
+            # no more columns than are asked for: what lies in another may be damaged
+            first, *others, _ = pq.read_schema(path).names
+            taken = [name for name in (first, *others) if name.startswith("logit_")]
+            asked = [*taken, "label"] if others else None
+            columns = pq.read_table(path, columns=asked, pre_buffer=False)
             if others:
-                taken = [name for name in (first, *others) if name.startswith("logit_")]
                 logits = np.stack([columns[name] for name in taken], axis=1)
             else:  # by whatever name
                 logits = np.array(columns[first].to_pylist(), float)

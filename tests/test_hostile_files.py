@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prediction_files import (
     CLASSES,
@@ -91,6 +91,8 @@ def intact(request, tmp_path_factory):
     max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# of columns.parquet, a column that then has another name, and what it holds
+@example([(300, 0), (466, 0)])
 def test_flipped_bytes_give_the_right_result_or_are_refused(intact, changes):
     path, labels, content = intact
     changed = bytearray(content)
