@@ -80,14 +80,12 @@ def weight_that_counts(
     """
     if indices is None:
         return float(rows if sample_weight is None else sample_weight.sum())
-    if all_count and sample_weight is None and class_weight is None:
-        return float(rows)
-    kept = indices != ignore_index
     if class_weight is None:
         if sample_weight is None:
-            return float(np.count_nonzero(kept))
-        return float(sample_weight.sum(where=kept))
-    if not (all_count or kept.all()):
+            return float(rows if all_count else np.count_nonzero(indices != ignore_index))
+        return float(sample_weight.sum(where=indices != ignore_index))
+    if not all_count:
+        kept = indices != ignore_index
         indices = indices[kept]
         sample_weight = None if sample_weight is None else sample_weight[kept]
     a_class = np.bincount(indices, sample_weight, class_weight.size)

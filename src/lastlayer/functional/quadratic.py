@@ -140,13 +140,13 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets, _ = as_labels(labels, x, axis, ignore)
+    indices, targets, all_count = as_labels(labels, x, axis, ignore)
     if targets is not None:
         check_targets(targets, signed=activation == "identity")
     ignore = contract.as_stored(ignore)
     shape = x.shape[:axis] + x.shape[axis + 1 :]
     weight = contract.as_sample_weight(sample_weight, shape)
-    counted = weight_that_counts(indices, math.prod(shape), None, weight, ignore)
+    counted = weight_that_counts(indices, math.prod(shape), None, weight, ignore, all_count)
     reduce = as_reducer(reduction, divisor, empty, counted, shape)
     if want_gradient:
         out = contract.as_out(out, x, (targets, indices, weight))

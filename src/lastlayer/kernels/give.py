@@ -127,9 +127,8 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
              like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
-        emit(
-            scaled_exp, None, about, as_like(factor, like), x, at, n, label, own, g, to, past, like
-        )
+        scale = as_like(factor, like)
+        emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
@@ -140,20 +139,7 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
             row = products(factor, like)
             emit(kept_times, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
-            emit(
-                scaled_exp,
-                None,
-                about,
-                as_like(factor, like),
-                x,
-                at,
-                n,
-                label,
-                own,
-                g,
-                to,
-                past,
-                like,
-            )
+            scale = as_like(factor, like)
+            emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept

@@ -224,15 +224,8 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)
         arguments = (
-            part.inner,
-            count,
-            of_x,
-            of_y,
-            past,
-            staged,
-            logarithms,
-            _address(results),
-        )
+            part.inner, count, of_x, of_y, past, staged, logarithms, _address(results),
+        )  # fmt: skip
 
         def work(
             lo: int,

@@ -51,13 +51,16 @@ class Tally:
 
     def expect(self, rows: int) -> None:
         """Make room for so many more rows, less than 2³², before they are added."""
-        if self._rows + rows > _MOST:
-            _ = self.matrix
-        self._rows += rows
+        self._expect_confusions(rows)
         # slices have 2^17 rows at most; what was carried has room for 2^22
         if self._largest + rows * _ROW > _WORD:
             self.carry()
         self._largest += rows * _ROW
+
+    def _expect_confusions(self, rows: int) -> None:
+        if self._rows + rows > _MOST:
+            _ = self.matrix
+        self._rows += rows
 
     def measure(self) -> None:
         """Take note of numbers that were put into the arrays."""
@@ -91,7 +94,7 @@ class Tally:
         self.words += other.words
         self.blocks += other.blocks
         self.classes += other.classes
-        self.expect(other._rows)
+        self._expect_confusions(other._rows)  # the words are in `_largest` already
         self.recent += other.recent
         if other._matrix is not None:
             total = self.matrix
