@@ -338,7 +338,7 @@ LOSS_FUNCTIONS = {
 @pytest.mark.parametrize("function", LOSS_FUNCTIONS.values(), ids=LOSS_FUNCTIONS)
 @pytest.mark.parametrize("options", LEFT_OUT, ids=["ignored", "weight 0"])
 @pytest.mark.parametrize("garbage", GARBAGE, ids=str)
-@pytest.mark.parametrize("classes", [3, 66])
+@pytest.mark.parametrize("classes", [3, 116])
 def test_a_row_left_out_gives_exactly_0_whatever_it_holds(function, options, garbage, classes):
     x = np.tile([garbage, [1.0, 1.0, 5.0]], classes // 3)
     loss, gradient = function(x, reduction="none", **options)
@@ -366,7 +366,7 @@ def test_one_sample_without_a_batch():
     assert ll.cross_entropy(list(X[1]), T[1]) == loss
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3), (0, 70)])
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3), (0, 120)])
 def test_no_rows_give_no_losses(shape):
     x, labels = np.zeros(shape), np.zeros(shape[:-1], int)
     loss, gradient = ll.cross_entropy_with_grad(x, labels, reduction="none")
@@ -455,7 +455,7 @@ def test_a_mean_over_nothing_is_what_was_asked_for(function, empty, expected):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("classes", [4, 70])
+@pytest.mark.parametrize("classes", [4, 120])
 @pytest.mark.parametrize("soft", [False, True])
 def test_special_values_stay_in_their_row(dtype, classes, soft):
     x = np.zeros((7, classes), dtype)

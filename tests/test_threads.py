@@ -215,7 +215,7 @@ def test_what_a_thread_of_the_pool_began_is_waited_for_though_another_could_not_
 # --------------------------------------------------------------------------- the same bits
 
 # rows enough for eight threads
-SHAPES = [(60_000, 10), (9_000, 64), (9_000, 65), (600, 1000), (9, 70_000)]
+SHAPES = [(60_000, 10), (9_000, 112), (9_000, 113), (600, 1000), (9, 70_000)]
 
 
 def results(x, labels):
