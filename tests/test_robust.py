@@ -331,6 +331,37 @@ say(*statuses)
     assert said == [expected] * 10 + [" ".join("0" * 10)]
 
 
+@needs_fork
+def test_a_child_forked_while_a_kernel_is_compiled_collects_garbage(place):
+    """Compiling rests the collection of garbage; the thread that resumes it is not in the child."""
+    meanwhile = """
+import gc, threading
+from numba.core.compiler import CompilerBase
+from lastlayer.kernels.pipeline import Kernel
+
+begun, end = threading.Event(), threading.Event()
+
+def compile(self):
+    begun.set()
+    assert end.wait(60)
+
+CompilerBase._compile_core = compile
+compiling = threading.Thread(target=Kernel.__new__(Kernel)._compile_core)
+compiling.start()
+assert begun.wait(60)
+say(gc.isenabled())
+if (child := os.fork()) == 0:
+    say(gc.isenabled())
+    os._exit(0)
+os.waitpid(child, 0)
+say(gc.isenabled())
+end.set()
+compiling.join()
+say(gc.isenabled())
+"""
+    assert place.run(SETUP + meanwhile, **QUIET) == ["False", "True", "False", "True"]
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_of_multiprocessing_compute(place, expected, method):
     import multiprocessing

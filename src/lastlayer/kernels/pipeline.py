@@ -10,6 +10,7 @@ compile.
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
 from numba import _dynfunc
@@ -76,6 +77,20 @@ class _PartLowering(NativeLowering):  # type: ignore[misc]
         return True
 
 
+_no_collection = False  # while a kernel is compiled, which one thread does at a time
+
+
+def _collect_again() -> None:
+    global _no_collection  # noqa: PLW0603
+    if _no_collection:
+        gc.enable()
+        _no_collection = False
+
+
+if hasattr(os, "register_at_fork"):  # a child forked meanwhile has no thread that would do it
+    os.register_at_fork(after_in_child=_collect_again)
+
+
 class Kernel(CompilerBase):  # type: ignore[misc]
     """The passes for a function that Python calls."""
 
@@ -83,14 +98,16 @@ class Kernel(CompilerBase):  # type: ignore[misc]
 
     def _compile_core(self) -> Any:
         # Numba makes objects by the million, most of which last: to look for garbage among them
-        # takes a sixteenth of the time. Only one thread compiles at a time.
-        collects = gc.isenabled()
+        # takes a sixteenth of the time.
+        global _no_collection  # noqa: PLW0603
+        if not gc.isenabled():  # by others, or for the kernel that this is compiled for
+            return super()._compile_core()
+        _no_collection = True
         gc.disable()
         try:
             return super()._compile_core()
         finally:
-            if collects:
-                gc.enable()
+            _collect_again()
 
     def define_pipelines(self) -> list[Any]:
         """Numba's own passes, less the needless, with this class's way to LLVM."""
