@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import lastlayer as ll
+from lastlayer.kernels import launch, layout
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -250,7 +252,7 @@ def test_the_class_axis_may_be_any(classes: int, axis: int) -> None:
 
 
 @pytest.mark.parametrize("classes", [5, 120])
-@pytest.mark.parametrize("inner", [1, 2, 3, 63, 64])
+@pytest.mark.parametrize("inner", [1, 2, 3, 4, 17, 63, 64])
 def test_a_short_axis_behind_the_classes(classes: int, inner: int) -> None:
     rng = np.random.default_rng(inner)
     x = rng.normal(size=(150, classes, inner)).astype(np.float32)
@@ -266,6 +268,33 @@ def test_a_short_axis_behind_the_classes(classes: int, inner: int) -> None:
         np.testing.assert_array_equal(slope, np.moveaxis(gradient, -1, 1))
     np.testing.assert_array_equal(ll.softmax(x, 1), np.moveaxis(ll.softmax(last), -1, 1))
     np.testing.assert_array_equal(ll.logsumexp(x, 1), ll.logsumexp(last))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_small_images_of_many_classes_are_read_in_lines(dtype: Any) -> None:
+    """Not number by number along the axis of images, which is right for few classes alone."""
+    for pixels in (1, 16 // np.dtype(dtype).itemsize - 1, 16 // np.dtype(dtype).itemsize, 63):
+        x = np.moveaxis(np.zeros((70, 120, pixels), dtype), 1, -1)
+        for few in (True, False):
+            [part] = layout.walk((x, None, x), few)
+            across = pixels > 1 and (few or pixels * x.itemsize < 16)
+            assert (part.turned, part.rows) == (across, 70 * pixels)
+        [part] = layout.walk((x, x.copy(order="K"), np.ascontiguousarray(x)), False)
+        assert part.turned == (pixels > 1)
+
+
+def test_what_is_copied_in_blocks_needs_no_room_for_whole_rows() -> None:
+    made = []
+
+    def work() -> None:
+        for classes in (66000, 500):
+            ll.softmax(np.zeros((2, classes), np.float32, order="F"))
+            made.append(launch.scratch._for_staged is not None)
+
+    one = threading.Thread(target=work)
+    one.start()
+    one.join()
+    assert made == [False, True]
 
 
 def test_axes_that_no_two_strides_can_walk() -> None:

@@ -25,7 +25,7 @@ PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again 
 class _Scratch(threading.local):
     """Working memory of a thread, made at its first call and kept: 960 kB, touched where used.
 
-    What kernels that copy rows need, 9 MB, is made at the first of their calls.
+    What kernels that copy whole rows need, 9 MB, is made at the first of their calls.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class _Scratch(threading.local):
         self.totals = totals_of(FEW_BLOCKS * BLOCK)
         self._for_staged: tuple[int, ...] | None = None
 
-    def of(self, staged: int | None) -> tuple[int, ...]:
-        """The addresses for a kernel."""
-        if staged is None:
+    def of(self, kernels: Any) -> tuple[int, ...]:
+        """The addresses for one of the kernels of a module."""
+        if kernels is not gathered:
             return self.addresses
         if self._for_staged is None:
             self._buffers.append(np.zeros(gathered.SCRATCH + 64, np.uint8))
@@ -81,7 +81,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
 
     wrong: list[int] = []
 
-    for part in layout.walk((x, gradient, targets)):
+    for part in layout.walk((x, gradient, targets), count <= group.MOST_CLASSES):
         of_x, of_g, of_targets = part.layouts
         kernels, staged = _kernels(part, x, like)
         indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
@@ -95,11 +95,10 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
         def work(
             lo: int,
             hi: int,
-            kernel: Any = kernels.loss_rows,
-            staged: int | None = staged,
+            kernels: Any = kernels,
             arguments: tuple[Any, ...] = arguments,
         ) -> None:
-            if kernel(lo, hi, *arguments, *scratch.of(staged), *likes):
+            if kernels.loss_rows(lo, hi, *arguments, *scratch.of(kernels), *likes):
                 wrong.append(lo)
 
         # arrays are named to be kept: a kernel has nothing but their addresses
@@ -219,7 +218,7 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
     like, count = loss_dtype(x).type(0), x.shape[-1]
     past = past_cache(x, out)
 
-    for part in layout.walk((x, out)):
+    for part in layout.walk((x, out), count <= group.MOST_CLASSES):
         of_x, of_y = part.layouts
         kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)
@@ -230,11 +229,10 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         def work(
             lo: int,
             hi: int,
-            kernel: Any = kernels.normalise_rows,
-            staged: int | None = staged,
+            kernels: Any = kernels,
             arguments: tuple[Any, ...] = arguments,
         ) -> None:
-            kernel(lo, hi, *arguments, *scratch.of(staged), like, _like(x))
+            kernels.normalise_rows(lo, hi, *arguments, *scratch.of(kernels), like, _like(x))
 
         spread(work, part.rows, count, like.itemsize, (x, out, results))
         if lse is not None and results is not None:

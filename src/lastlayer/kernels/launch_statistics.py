@@ -43,7 +43,7 @@ def fill(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> No
     derivatives.
     """
     x, call = problem.logits, _kernel(problem, temperature, len(columns))
-    for part in layout.walk((x,)):
+    for part in layout.walk((x,), x.shape[-1] <= group.MOST_CLASSES):
         indices = part.take(problem.indices)
         assert indices is not None
         results = [part.space(column) for column in columns]
@@ -63,7 +63,7 @@ def hand_on(problem: Problem, columns: tuple[int, ...], taker: tuple[int, int]) 
 
     In this thread and in order; `columns` are the addresses of memory for a chunk.
     """
-    call = _kernel(problem, problem.temperature, len(columns))
-    for part in layout.walk((problem.logits,)):  # there is one at most
+    x, call = problem.logits, _kernel(problem, problem.temperature, len(columns))
+    for part in layout.walk((x,), x.shape[-1] <= group.MOST_CLASSES):  # there is one at most
         assert problem.indices is not None
         call(0, part.rows, part, problem.indices, columns, taker)

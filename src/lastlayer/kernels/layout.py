@@ -26,6 +26,7 @@ Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in 
 
 
 LANES = 64  # rows that a kernel for few classes takes together
+ADJACENT = 16  # bytes of a class in adjacent rows that one for many classes loads as a vector
 BLOCK_ELEMENTS = 1 << 18  # of what is copied at a time
 
 
@@ -72,8 +73,8 @@ class Rows:
             place[...] = share
 
 
-def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
-    """The parts into which arrays of one shape (..., C) are cut."""
+def walk(arrays: tuple[Array | None, ...], few: bool) -> Iterator[Rows]:
+    """The parts into which arrays of one shape (..., C) are cut, C being few or many classes."""
     present = [a for a in arrays if a is not None]
     shape = present[0].shape[:-1]
     if 0 in shape:
@@ -85,6 +86,9 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
     lengths = [n for n, _ in groups]
     outer, inner = ([1, 1, *lengths])[-2:]
     leading = lengths[:-2]
+    steps = groups[-1][1] if groups else ()
+    lines = all(s == a.itemsize for a, s in zip(present, steps, strict=False))
+    enough = ADJACENT // present[0].itemsize if lines and not few else LANES
     count = 0
     for position in itertools.product(*map(range, leading)):
         layouts: list[Layout | None] = []
@@ -107,7 +111,7 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
                     array.strides[-1] // size if array.shape[-1] > 1 else 1,
                 )
             )
-        if inner < LANES and inner < outer:
+        if inner < min(enough, outer):
             turned = tuple(a and (a[0], a[2], a[1], a[3]) for a in layouts)
             yield Rows(count, inner, outer, turned, True)
         else:
