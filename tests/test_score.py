@@ -366,8 +366,10 @@ def test_one_class():
 def test_rows_that_give_nan_are_named_or_counted(bad):
     logits, labels = made(100, 4)
     logits[[17, 60], 2] = bad
-    with pytest.raises(ValueError, match=r"^row 17: its loss is NaN.*allow_nan"):
+    with pytest.raises(ValueError, match=r"^row 17: its loss is NaN.*; 2 of the 100 .*allow_nan"):
         ll.score(logits, labels)
+    with pytest.raises(ValueError, match=r"^row 57: .*; the only one of the 60 rows read"):
+        ll.score([(logits[20:60], labels[20:60]), (logits[:20], labels[:20])])
     score = ll.score(logits, labels, allow_nan=True)
     assert (score.rows, score.count, score.nan) == (100, 98, 2)
     assert [(it.row, it.source, it.source_row) for it in score.nan_rows] == [

@@ -168,6 +168,22 @@ def test_the_command_gives_the_bits_of_one_process(cluster, files, monkeypatch, 
     assert Path("two.json").read_bytes() == Path("one.json").read_bytes()
 
 
+def test_rows_of_nan_are_counted_in_all_parts_before_they_are_an_error(
+    cluster, files, monkeypatch, capsys
+):
+    monkeypatch.setattr(DaskEngine.__init__, "__kwdefaults__", {"least": 30_000})
+    logits = LOGITS.copy()
+    logits[[33, 34, ROWS - 1], 0] = np.nan
+    np.save(files / "logits.npy", logits)
+    arguments = ["score", files / "logits.npy", files / "labels.npy"]
+    assert run(*arguments) == 2
+    alone = capsys.readouterr().err
+    assert "row 33: its loss" in alone
+    assert f"; 3 of the {ROWS} rows read are so" in alone
+    assert run(*arguments, "--dask", cluster.scheduler_address) == 2
+    assert capsys.readouterr().err == alone
+
+
 def test_predictions_are_compared(cluster, files, capsys):
     np.save(files / "sharp.npy", 2 * LOGITS)
     arguments = ["score", files / "logits.npy", files / "sharp.npy", "--labels"]

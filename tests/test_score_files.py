@@ -240,6 +240,29 @@ def test_the_command_says_how_to_give_labels_and_to_allow_nan(tmp_path, capsys):
     assert (named["source"], named["source_row"]) == (str(tmp_path / "x.npy"), 2)
 
 
+def test_rows_of_nan_are_counted_in_all_files_before_they_are_an_error(tmp_path, capsys):
+    (tmp_path / "all").mkdir()
+    for name, bad in ("a.csv", [2]), ("b.csv", [0, 5]):
+        x = LOGITS.copy()
+        x[bad, 1] = np.nan
+        write(tmp_path / "all" / name, x)
+    assert run("score", tmp_path / "all", "--json", tmp_path / "score.json") == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'all' / 'a.csv'}: row 2: its loss is NaN" in said
+    assert f"; 3 of the {2 * len(LOGITS)} rows read are so (--allow-nan leaves" in said
+    assert not (tmp_path / "score.json").exists()
+    assert run("score", tmp_path / "all", "--allow-nan", "--json", tmp_path / "score.json") == 0
+    assert ll.Score.from_json((tmp_path / "score.json").read_bytes()).nan == 3
+
+
+def test_scores_without_nan_keep_the_setting_that_refuses_it(tmp_path):
+    write(tmp_path / "x.csv", LOGITS)
+    for words, allowed in ([], False), (["--allow-nan"], True):
+        assert run("score", tmp_path / "x.csv", *words, "--json", tmp_path / "x.json") == 0
+        settings = json.loads((tmp_path / "x.json").read_bytes())["settings"]
+        assert settings["allow_nan"] is allowed
+
+
 # --------------------------------------------------------------------------- written together
 
 

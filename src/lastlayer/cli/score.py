@@ -198,14 +198,16 @@ def _naming_labels(predictions: Predictions) -> Iterator[None]:
 
 
 def _score(predictions: Predictions, watch: Watch, fit: bool, settings: dict[str, Any]) -> Score:
+    from lastlayer.scoring.nan_rows import counting, refuse_after
     from lastlayer.scoring.score import Score
     from lastlayer.scoring.temperature import fit_temperature
 
-    score = Score(**settings)
+    score = Score(**counting(settings))
     for block in watch(predictions, "Scoring"):
         with _naming_labels(predictions):
             score.update(block.logits, block.labels, source=block.source)
         del block
+    refuse_after(score, settings)
     if fit:
         score.temperature_fit = fit_temperature(
             lambda: _pairs(watch(predictions, "Fitting the temperature")),

@@ -18,8 +18,8 @@ from lastlayer.problem import Problem
 def tally(
     rows: Problem | tuple[Array, ...], labels: Indices, ignore: int, where: tuple[int, int, int],
     edges: Floats, entropy_scale: float, into: Any, codes: Indices,
-) -> int:  # fmt: skip
-    """Add rows to a tally; which of them is the first that gave NaN, or −1.
+) -> None:  # fmt: skip
+    """Add rows to a tally.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def tally(
         address(labels), ignore, *where, address(edges), edges.size - 1, scale,
         *map(address, (into.words, into.blocks, into.classes)), classes, matrix,
         *map(address, (codes, into.floats, into.numbers)), worst,
-        address(into.nan_rows), at, single, -1, 0,
+        address(into.nan_rows), at, single, 0,
     )  # fmt: skip
     taker = entry(tally_rows), address(state)
     if isinstance(rows, Problem):
@@ -57,4 +57,3 @@ def tally(
     else:
         tally_columns(rows, at, taker)
     tally_rows(address(state), 0, 0)
-    return int(state[told.FAULT])

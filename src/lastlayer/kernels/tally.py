@@ -167,8 +167,6 @@ def tally_rows(told_at: Any, row: Any, count: Any) -> Any:
                 else:
                     words[NAN] += 1
                     _name(nan_rows, state[told.FIRST] + here + k)
-                    if state[told.FAULT] < 0:
-                        state[told.FAULT] = here + k
                 continue
             add_2(words, chunk[POWER + k], chunk, SPLIT + 2 * k)
             words[chunk[CELL + k]] += 1

@@ -61,10 +61,9 @@ LABELS, IGNORE, FIRST, PLACE, LEVEL, EDGES, BIN_COUNT, ENTROPY_SCALE = range(8)
 # float32 (a number)
 (WORDS, BLOCKS, CLASSES, CLASS_COUNT, MATRIX, CODES, FLOATS, NUMBERS, WORST, NAN_ROWS, WORK,
  SINGLE) = range(8, 20)  # fmt: skip
-# and what it tells: the first row that gave NaN, −1 where none did; how many cells of the matrix
-# have been asked for and not yet counted
-FAULT, DUE = 20, 21
-TOLD = 22
+# and how many cells of the matrix have been asked for and not yet counted
+DUE = 20
+TOLD = 21
 
 
 def size(bins: int) -> int:

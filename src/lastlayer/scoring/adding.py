@@ -27,6 +27,7 @@ def add_rows(
 ) -> Fault | None:
     """Add a block after the rows so far; the first row at fault, where there is one.
 
+    Rows that give NaN are none: they are left out and counted, and refused by whoever wants that.
     Without `confusions` the tallies have a matrix, and rows are spread over threads. With them
     rows are long: the kernels spread them, and what comes after is done in order, in this thread.
     """
@@ -41,14 +42,7 @@ def add_rows(
     def slice_of(start: int, end: int, one: Tally) -> None:
         part = block[start:end]
         codes = np.empty(0 if confusions is None else len(part), np.int64)
-        found = _tally(part, settings, one, (first + start, place + start, tallies.level), codes)
-        if found >= 0 and not settings.allow_nan:
-            cause = "probability" if settings.probabilities else "or +inf logit, or none but -inf"
-            raise Fault(
-                found,
-                f"its loss is NaN, from a NaN {cause} (allow_nan leaves such rows out, counts and "
-                "names them)",
-            )
+        _tally(part, settings, one, (first + start, place + start, tallies.level), codes)
         if confusions is not None:
             confusions.count(codes)
 
@@ -77,8 +71,8 @@ def add_rows(
 
 def _tally(
     part: Block, settings: Settings, one: Tally, where: tuple[int, int, int], codes: np.ndarray
-) -> int:
-    """The first row that gave NaN, or −1. `where` is its first row, that one's place, the level."""
+) -> None:
+    """Add part of a block; `where` is its first row, that one's place, the level."""
     from lastlayer.kernels.launch_tally import tally
 
     labels = labels_of(part, settings)
@@ -90,7 +84,7 @@ def _tally(
     most = math.log(part.logits.shape[1])
     scale = ENTROPY_BINS / most if most else 0.0
     one.expect(len(part))
-    return tally(
+    tally(
         rows, labels, ignored(part, settings), where, calibration.edges(settings.bins), scale,
         one, codes,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any
 from lastlayer import __version__
 from lastlayer.scoring import dask_worker, parts
 from lastlayer.scoring.dask_cluster import connected, explained
+from lastlayer.scoring.nan_rows import counting, refuse_after
 from lastlayer.scoring.readers import Predictions
 from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.score import Score
@@ -85,10 +86,11 @@ class DaskEngine:
         advance : function
             Called with the rows of every part that is done.
         """
-        alone = {**options, "bytes": None}
+        alone = {**counting(options), "bytes": None}
         scores = self._of_parts(predictions, advance, parts.score, alone)
         whole: Score = functools.reduce(operator.add, scores)
         whole._bytes = as_bytes(options.get("bytes"))
+        refuse_after(whole, options)
         return whole
 
     def fit_temperature(

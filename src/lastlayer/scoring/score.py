@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from lastlayer.scoring.adding import add_rows
 from lastlayer.scoring.class_names import ClassNames, agreed
 from lastlayer.scoring.confusions import Confusions
 from lastlayer.scoring.given import pairs_of
 from lastlayer.scoring.metrics import Metrics
+from lastlayer.scoring.nan_rows import refuse
 from lastlayer.scoring.packing import LARGEST
 from lastlayer.scoring.rows import Block, blocks_of
 from lastlayer.scoring.settings import as_bytes, as_settings
@@ -187,8 +188,12 @@ class Score(Metrics):
             self._failed = str(error) or type(error).__name__
             raise
         if fault is not None:
-            self._failed = f"{self._row(first + fault.row)}: {fault.what}"
-            raise fault.kind(self._failed)
+            self._fail(first + fault.row, fault.what, fault.kind)
+        refuse(self)
+
+    def _fail(self, row: int, what: str, kind: type[ValueError] = ValueError) -> NoReturn:
+        self._failed = f"{self._row(row)}: {what}"
+        raise kind(self._failed)
 
     def _place(self, row: int) -> tuple[str | None, int]:
         return self._sources.place(row)

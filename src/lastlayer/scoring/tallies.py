@@ -177,6 +177,11 @@ class Tallies:
         self._free = [first]
         return first
 
+    @property
+    def nan(self) -> int:
+        """How many rows have given NaN."""
+        return sum(int(one.words[tally.NAN]) for one in self._free)
+
     def make_room(self, rows: int) -> tuple[int, int]:
         """Have blocks for so many more rows, and count them; the first one's number and place."""
         first, place = self.rows, self.place
