@@ -23,11 +23,12 @@ def effective(x: Any, softcap: Any, temperature: Any) -> tuple[Any, Any]:
     return cap * mp.tanh(x / cap) / temperature, mp.sech(x / cap) ** 2 / temperature
 
 
-def log_softmax(z: list[Any]) -> tuple[list[Any], Any]:
-    """Logarithms of the probabilities, and logsumexp."""
+def softmax(z: list[Any]) -> tuple[list[Any], Any]:
+    """Probabilities, and logsumexp."""
     m = max(z)
-    lse = m + mp.log(mp.fsum(mp.e ** (v - m) for v in z))
-    return [v - lse for v in z], lse
+    e = [mp.exp(v - m) for v in z]
+    total = mp.fsum(e)
+    return [v / total for v in e], m + mp.log(total)
 
 
 def row(
@@ -58,20 +59,17 @@ def row(
     a = [(1 - smoothing) * v + smoothing / classes for v in t]
     if class_weight is not None:
         a = [v * mp.mpf(float(w)) for v, w in zip(a, class_weight, strict=True)]
-    log_p, lse = log_softmax(z)
+    p, lse = softmax(z)
     # the library's default base is the float64 nearest to e: nats
     log_base = mp.mpf(1) if base == float(np.e) else mp.log(mp.mpf(float(base)))
     zeta, total = mp.mpf(float(z_loss)), mp.fsum(a)
-    terms = [-v * lp for v, lp in zip(a, log_p, strict=True) if v != 0]
+    terms = [v * (lse - u) for v, u in zip(a, z, strict=True) if v != 0]
     loss = weight * (mp.fsum(terms) / log_base + zeta * lse**2)
-    gradient = [
-        weight * d * ((total * mp.e**lp - v) / log_base + 2 * zeta * lse * mp.e**lp)
-        for v, lp, d in zip(a, log_p, slope, strict=True)
-    ]
-    sizes = [
-        weight * d * ((total * mp.e**lp + v) / log_base + 2 * zeta * abs(lse) * mp.e**lp)
-        for v, lp, d in zip(a, log_p, slope, strict=True)
-    ]
+    gradient, sizes = [], []
+    for q, v, d in zip(p, a, slope, strict=True):
+        all_of_it, own, of_zeta = total * q / log_base, v / log_base, 2 * zeta * lse * q
+        gradient.append(weight * d * (all_of_it - own + of_zeta))
+        sizes.append(weight * d * (all_of_it + own + abs(of_zeta)))
     return loss, gradient, sizes
 
 
@@ -83,7 +81,7 @@ def statistics(logits: Any, target: Any, temperature: float = 1.0) -> dict[str, 
     x = [mp.mpf(float(v)) for v in logits]
     m, tau = max(x), mp.mpf(float(temperature))
     first = x.index(m)
-    e = [mp.e ** ((v - m) / tau) for v in x]
+    e = [mp.exp((v - m) / tau) for v in x]
     total = mp.fsum(e)
     p, doubt = [v / total for v in e], mp.fsum(v for j, v in enumerate(e) if j != first) / total
     label = int(target) if np.ndim(target) == 0 else int(np.argmax(target))
