@@ -37,6 +37,15 @@ from lastlayer.cli.bench import command
 THREADS = measure.available_threads()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short_turns():
+    """What makes times fit to be compared takes most of the time, and here nobody compares them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "PAUSE", 1e-4)
+        patch.setattr(measure, "TURN", 1e-4)
+        yield
+
+
 def invoke(*words):
     return CliRunner().invoke(command, [str(word) for word in words])
 
