@@ -13,7 +13,7 @@ from test_score_splits import ADDED, SMALL, altered, same
 import lastlayer as ll
 from lastlayer.kernels import exact_sum
 from lastlayer.kernels import tally_words as told
-from lastlayer.scoring import adding, calibration, carries
+from lastlayer.scoring import adding, calibration, carries, temperature
 from lastlayer.scoring.packing import LARGEST, pack
 from lastlayer.scoring.rows import blocks_of
 from lastlayer.scoring.settings import Settings
@@ -182,3 +182,48 @@ def test_a_json_in_which_nothing_is_carried_is_as_it_was_and_one_of_before_is_re
     assert before.max() == LARGEST
     again = ll.Score.from_json(altered(score.to_json(), state__words=pack(before)))
     assert again.to_json() == score.to_json()
+
+
+# --------------------------------------------------------------------------- of a temperature
+
+
+def test_sums_of_either_sign_are_carried_and_stay_what_they_are():
+    rng = np.random.default_rng(0)
+    sums = rng.integers(-(1 << 62), 1 << 62, exact_sum.CELLS)
+    sums[:2], sums[-400:] = 0, 0  # nothing has that power; room for what is carried
+    for divisor in (1, 1 << 70):
+        carried = sums.copy()
+        carries.carry_exact(carried)
+        assert exact_sum.ratio(carried, divisor) == exact_sum.ratio(sums, divisor)
+    assert carried[:-400].min() >= 0
+    assert carried[:-400].max() < carries.FULL
+    again = carried.copy()
+    carries.carry_exact(again)
+    assert (again == carried).all()
+
+
+def test_a_temperature_is_fitted_to_more_rows_than_its_sums_have_room_for(monkeypatch):
+    logits, labels = made(500, 4)
+    blocks = [(logits[rows], labels[rows]) for rows in (slice(90), slice(90, 300), slice(300, 500))]
+    slope, curvature = temperature.derivative_sums(blocks, Settings(), 0.7)[0]
+    # as if each row were 2^33 of them: a word that is not carried overflows at the 8th
+    many = 1 << 33
+    add = exact_sum.add_all
+
+    def add_many(sums, values):
+        for value in values.tolist():
+            more = np.zeros_like(sums)
+            add(more, np.array([value]))
+            sums += more * many
+
+    monkeypatch.setattr(exact_sum, "add_all", add_many)
+    monkeypatch.setattr(temperature, "CARRY", 2)
+    pairs = [(x[n : n + 2], y[n : n + 2]) for x, y in blocks for n in range(0, len(x), 2)]
+    sums, rows = temperature.derivative_sums(pairs, Settings(), 0.7)
+    assert rows == 500
+    for found, once in zip(sums, (slope, curvature), strict=True):
+        assert exact_sum.ratio(found, many) == exact_sum.ratio(once)
+    both, rows = temperature.added((sums, 1 << 50) for _ in range(40))
+    assert rows == 40 << 50
+    for found, once in zip(both, (slope, curvature), strict=True):
+        assert exact_sum.ratio(found, 40 * many) == exact_sum.ratio(once)

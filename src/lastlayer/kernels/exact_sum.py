@@ -23,7 +23,7 @@ CELLS = 2 * POWERS  # int64: the lower 27 bits, the upper 26
 HALF = 27
 # Of the last power, that of infinity and NaN, the cells count instead: +inf, and −inf or NaN.
 INFINITE, NOT_NUMBERS = CELLS - 2, CELLS - 1
-# 2 ** 36 numbers: below it no cell overflows
+# Numbers that can be added to an empty sum before a cell overflows; more are for who carries.
 MOST = 1 << 36
 
 

@@ -30,14 +30,16 @@ def carry(words: Indices, *tables: Indices) -> None:
         _move(top, large, BITS)  # 2^79 and more count as too large a value does
     pairs, above = confidences(words)
     _move(pairs[:, 1::2], above, BITS)
-    _carry_exact(words[tally.LOSS :][: exact_sum.INFINITE].reshape(-1, 2))
+    carry_exact(words[tally.LOSS :][: exact_sum.CELLS])
 
 
-def _carry_exact(cells: Indices) -> None:
-    """Carry in the lower and upper halves of all powers, so many at a time as do not meet. (N, 2)
+def carry_exact(sums: Indices) -> None:
+    """Carry in the cells of an exact sum, of numbers of either sign. (CELLS,)
 
-    The last powers, of losses beyond 2^938, have none to carry to.
+    In the lower and upper halves of all powers, so many at a time as do not meet. The last powers,
+    of numbers beyond 2^938, have none to carry to.
     """
+    cells = sums[: exact_sum.INFINITE].reshape(-1, 2)
     for first in range(0, len(cells), _FURTHER):
         here, further = cells[first:][:_FURTHER], cells[first + _FURTHER :][:_FURTHER]
         _move(here[:, 0], here[:, 1], exact_sum.HALF)

@@ -23,7 +23,7 @@ from lastlayer.scoring.readers.file import File
 from lastlayer.scoring.score import Score
 from lastlayer.scoring.settings import as_bytes
 from lastlayer.scoring.tables import TemperatureFit
-from lastlayer.scoring.temperature import fit
+from lastlayer.scoring.temperature import added, fit
 from lastlayer.scoring.text import clean
 
 ON_THEIR_WAY = 64  # parts at a time, at least
@@ -99,9 +99,7 @@ class DaskEngine:
         """The temperature of the least loss, each pass by the cluster; see `fit_temperature`."""
 
         def sums(settings: Any, beta: float) -> tuple[Any, int]:
-            found = self._of_parts(predictions, advance, parts.slopes, settings, beta)
-            cells, counts = zip(*found, strict=True)
-            return sum(cells), sum(counts)
+            return added(self._of_parts(predictions, advance, parts.slopes, settings, beta))
 
         return fit(before, sums, lambda options: self.score(predictions, options, advance))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Indices
+from lastlayer.contract import Array, Indices
+from lastlayer.scoring.carries import carry_exact
 from lastlayer.scoring.rows import blocks_of, labels_of, logarithms, problem_of
 from lastlayer.scoring.score import Score
 from lastlayer.scoring.settings import Settings
@@ -20,6 +21,7 @@ HIGHEST = 1000.0  # temperatures are looked for from 1 / HIGHEST to HIGHEST
 ENOUGH = 10  # passes after which the ends of that range are looked at
 CLOSE = 1e-6  # a last relative step: the error after it is of the order of its square
 SLICE = 1 << 16
+CARRY = 1 << 32  # rows after which sums are carried: with 2^36 of them a word could be full
 
 
 def fit_temperature(
@@ -148,22 +150,38 @@ def derivative_sums(
 
     The sums of parts are added cell by cell. (2, CELLS)
     """
-    from lastlayer.kernels.exact_sum import CELLS
+    from lastlayer.kernels.exact_sum import CELLS, add_all
 
-    sums, count = np.zeros((2, CELLS), np.int64), 0
+    sums, count, carried = np.zeros((2, CELLS), np.int64), 0, 0
     for logits, labels in blocks:
-        count += _add_derivatives(sums, logits, labels, settings, beta)
+        for columns in _derivatives_of_rows(logits, labels, settings, beta):
+            count += columns.shape[1]
+            if count - carried > CARRY:
+                sums, carried = added([(sums, 0)])[0], count
+            for total, column in zip(sums, columns, strict=True):
+                add_all(total, column)
         del logits, labels  # they may be a part of a file that is mapped: let go before the next
     return sums, count
 
 
-def _add_derivatives(
-    sums: Indices, logits: Any, labels: Any, settings: Settings, beta: float
-) -> int:
-    from lastlayer.kernels.exact_sum import add_all
+def added(parts: Iterable[tuple[Indices, int]]) -> tuple[Indices, int]:
+    """`derivative_sums` of parts as one, of any number of rows."""
+    from lastlayer.kernels.exact_sum import CELLS
+
+    sums, count = np.zeros((2, CELLS), np.int64), 0
+    for more, rows in parts:
+        sums, count = sums + more, count + rows
+        for one in sums:
+            carry_exact(one)
+    return sums, count
+
+
+def _derivatives_of_rows(
+    logits: Any, labels: Any, settings: Settings, beta: float
+) -> Iterator[Array]:
+    """Both derivatives of each row whose loss is finite, some rows at a time. (2, N)"""
     from lastlayer.kernels.statistics import temperature_sums
 
-    count = 0
     for block in blocks_of(logits, labels, settings):
         for start in range(0, len(block), SLICE):
             part = block[start : start + SLICE]
@@ -171,7 +189,4 @@ def _add_derivatives(
             part = logarithms(part) if settings.probabilities else part
             columns = temperature_sums(problem_of(part, indices, settings), 1 / beta)
             finite = np.isfinite(columns[0])
-            for total, column in zip(sums, columns[1:], strict=True):
-                add_all(total, column[finite])
-            count += int(np.count_nonzero(finite))
-    return count
+            yield np.stack([column[finite] for column in columns[1:]])
