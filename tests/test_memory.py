@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from functools import cache
 
 import ml_dtypes
 import numpy as np
@@ -41,9 +42,13 @@ def peak(call) -> int:
     return highest - before
 
 
+@cache
+def normal(shape):
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
 def made(dtype="float32", order="C", shape=(ROWS, CLASSES)):
-    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    return np.asarray(x.astype(dtype, copy=False), order=order)
+    return normal(shape).astype(dtype, order=order)
 
 
 @pytest.fixture(scope="module")
