@@ -7,9 +7,3 @@ import gc
 # Compiling a kernel makes hundreds of thousands of objects that live on: looking through them for
 # rubbish over and over takes a fifteenth of the time.
 gc.set_threshold(200_000, 50, 100)
-
-
-def pytest_collection_finish() -> None:
-    """Nor through those of all packages, where a test asks for it: that takes 0.4 s a time."""
-    gc.collect()
-    gc.freeze()

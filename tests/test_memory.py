@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
 from functools import cache
 
@@ -29,7 +28,6 @@ def peak(call) -> int:
     """Bytes allocated at the most during a call, its result included, after a first call."""
     for _ in range(3):  # kernels are loaded, and every thread has its working memory
         call()
-    gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
