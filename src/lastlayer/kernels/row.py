@@ -195,10 +195,10 @@ def finish_coefficients(d: Any, numbers: Any, mix: Any, indexed: Any, g: Any, ti
             top, rest, behind, below, above, sample, numbers, like
         )
         store(d, LOSS + r, where(less(zero, sample), value, zero))
-        store(d, FACTOR + r, factor)
-        store(d, SHARE + r, share)
-        store(d, ALONE + r, alone)
         if g is not None:
+            store(d, FACTOR + r, factor)
+            store(d, SHARE + r, share)
+            store(d, ALONE + r, alone)
             store(d, OWN + r, alone)
             store(d, LACK + r, share * weight * fill(mix[0] + mix[1], _F64))
             store(d, LEADS + r, where(at_top & equal(ties, one), one, zero))
