@@ -122,8 +122,11 @@ def from_coefficients(m: Any, rest: Any, behind: Any, below: Any, top: Any, samp
     loss = sample * fma(fma(behind, const(inv_t, m), weight * log_s), inv_log, penalty)
     factor = sample * const(numbers[SCALE] * inv_t, m)
     lost = fma(negative(weight) * rest, inverse, below)
-    alone = factor * fma(inv_log, lost, slope * inverse)
-    return loss, factor * fma(weight, inv_log, slope) * inverse, factor * inv_log, alone
+    of_exp, share = factor * fma(weight, inv_log, slope) * inverse, factor * inv_log
+    # of many classes alike `lost` would be the small difference of two sums over all of them
+    direct = fma(negative(share), top, of_exp)
+    alone = where(less(rest, one), factor * fma(inv_log, lost, slope * inverse), direct)
+    return loss, of_exp, share, alone
 
 
 @inner
