@@ -16,7 +16,7 @@ from lastlayer.torch import checks, cross_entropy, formulas, operators
 DEFAULTS = {
     name: value
     for name, value in softmax_problem.__kwdefaults__.items()
-    if name not in ("look_at_targets", "names")
+    if name not in ("look_at_targets", "names", "weigh")
 }
 
 TENSORS_AND_PLACES = ("axis", "class_weight", "sample_weight", "base")

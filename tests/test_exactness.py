@@ -152,3 +152,15 @@ def test_float64_losses_of_every_size_from_1e_300_to_1e300() -> None:
         exact = mp.log1p(mp.e**-z) if z > -1e5 else -z
         assert relative_error(value, exact) < 2e-14
         assert relative_error(slope, -1 / (1 + mp.e**z) if z > -1e5 else mp.mpf(-1)) < 2e-14
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("classes", [100, 3000])
+def test_the_largest_of_many_classes_alike_keeps_its_gradient(front_end: str, classes: int) -> None:
+    """Its p − t is a small number: as the difference of two sums over the others it drowns."""
+    x = np.random.default_rng(classes).standard_normal((1, classes)) * 0.01
+    options: dict[str, Any] = {"label_smoothing": 0.1}
+    _, exact, sizes = row(x[0], 7, **options)
+    _, gradient = FRONT_ENDS[front_end](x, np.array([7]), reduction="none", **options)
+    top = int(x[0].argmax())
+    assert abs(mp.mpf(float(gradient[0, top])) - exact[top]) <= 2e-14 * sizes[top]

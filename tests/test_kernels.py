@@ -416,3 +416,23 @@ def test_an_out_that_overlaps_is_refused() -> None:
     apart = raw[8:88].reshape(8, 10)
     told(lambda: ll.cross_entropy_with_grad(np.ones((8, 10), np.float32), labels, out=apart))
     assert (raw[16:] == before[16:]).all()
+
+
+@pytest.mark.parametrize("samples", [False, True])
+@pytest.mark.parametrize("rows", [1, 1023, 200_003])
+def test_a_mean_divides_by_the_weights_of_the_labels_that_count(rows: int, samples: bool) -> None:
+    rng = np.random.default_rng(rows)
+    x, labels = rng.standard_normal((rows, 5), np.float32), rng.integers(0, 5, rows)
+    classes, weights = rng.random(5) + 0.5, rng.random(rows) + 0.5
+    for ignore in (-100, 3):
+        labels[rows // 2 :: 3] = ignore
+        labels[0] = 1
+        options: dict[str, Any] = {"class_weight": classes, "ignore_index": ignore}
+        if samples:
+            options["sample_weight"] = weights
+        mean, total = (ll.cross_entropy(x, labels, reduction=r, **options) for r in ("mean", "sum"))
+        kept = labels != ignore
+        each = classes[labels[kept]] * (weights[kept] if samples else 1.0)
+        assert abs(total / math.fsum(each) - mean) <= 1e-15 * mean
+        with ll.num_threads(3):
+            assert ll.cross_entropy(x, labels, **options) == mean

@@ -29,7 +29,13 @@ from lastlayer.contract import (
     loss_dtype,
 )
 from lastlayer.labels import as_binary_labels, as_labels, check_targets
-from lastlayer.reduction import Reducer, as_reducer, weight_that_counts
+from lastlayer.reduction import (
+    Reducer,
+    Weigh,
+    as_reducer,
+    weight_of_labels,
+    weight_that_counts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,14 @@ def softmax_problem(
     divisor: Any = None,
     empty: Any = "nan",
     look_at_targets: bool = True,
+    weigh: Weigh = weight_of_labels,
     names: Names = NUMPY,
 ) -> Problem:
     """Everything that `cross_entropy` was given, checked.
 
     Without `look_at_targets` the values of soft targets are not: the kernels do as they read them,
-    which saves two passes over an array of the size of the logits.
+    which saves two passes over an array of the size of the logits. `weigh` is what adds up the
+    weights of labels: as `reduction.weight_of_labels`, or faster.
     """
     x, axis = as_logits(logits, axis, names)
     ignore = as_integer(ignore_index, "ignore_index")
@@ -94,7 +102,9 @@ def softmax_problem(
     rows = x.shape[:axis] + x.shape[axis + 1 :]
     weights = as_class_weight(class_weight, x.shape[axis], names.class_weight)
     samples = as_sample_weight(sample_weight, rows, names.sample_weight)
-    counted = weight_that_counts(indices, math.prod(rows), weights, samples, ignore, all_count)
+    counted = weight_that_counts(
+        indices, math.prod(rows), weights, samples, ignore, all_count, weigh
+    )
     return Problem(
         logits=last(x, axis),
         axis=axis,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,6 +65,18 @@ def as_reducer(
     return Reducer(reduction, weight, empty, shape)
 
 
+def weight_of_labels(
+    indices: Indices, class_weight: Floats, sample_weight: Floats | None, ignore_index: int
+) -> float:
+    """Σ sample_weight · class_weight[label] over the rows that are not ignored."""
+    kept = indices != ignore_index
+    weights = class_weight[indices[kept]]
+    return float((weights if sample_weight is None else weights * sample_weight[kept]).sum())
+
+
+Weigh = Callable[[Indices, Floats, Floats | None, int], float]
+
+
 def weight_that_counts(
     indices: Indices | None,
     rows: int,
@@ -71,6 +84,7 @@ def weight_that_counts(
     sample_weight: Floats | None,
     ignore_index: int,
     all_count: bool = False,
+    weigh: Weigh = weight_of_labels,
 ) -> float:
     """What a mean divides by, as PyTorch does.
 
@@ -84,10 +98,4 @@ def weight_that_counts(
         if sample_weight is None:
             return float(rows if all_count else np.count_nonzero(indices != ignore_index))
         return float(sample_weight.sum(where=indices != ignore_index))
-    if not all_count:
-        kept = indices != ignore_index
-        indices = indices[kept]
-        sample_weight = None if sample_weight is None else sample_weight[kept]
-    a_class = np.bincount(indices, sample_weight, class_weight.size)
-    # not by @: of many classes BLAS does that in threads, which then spin beside the kernels'
-    return float((a_class * class_weight).sum())
+    return weigh(indices, class_weight, sample_weight, ignore_index)

@@ -119,7 +119,8 @@ def cross_entropy(problem: Problem) -> tuple[Floats, Floats]:
     p = e / (1 + rest)
     gradient = total * p - a
     at_top = others.sum(axis=-1, keepdims=True) - total * rest / (1 + rest)
-    np.put_along_axis(gradient, top, at_top, axis=-1)
+    direct = np.take_along_axis(gradient, top, axis=-1)  # loses nothing where p is at most ½
+    np.put_along_axis(gradient, top, np.where(rest < 1, at_top, direct), axis=-1)
     gradient = gradient / log_base + (2 * problem.z_loss * lse * p if problem.z_loss else 0.0)
 
     weight = np.ones(len(z)) if problem.sample_weight is None else problem.sample_weight

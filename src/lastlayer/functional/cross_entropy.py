@@ -64,7 +64,7 @@ def cross_entropy(
         ζ, the coefficient of logsumexp(z)², in natural logarithms whatever the base.
     softcap : float, optional
         Bounds the logits smoothly to ±softcap, in (1e-9, 1e9); a −inf logit stays a class of
-        probability 0. Computed in float64.
+        probability 0.
     temperature : float, default 1
         Divides the logits; in (1e-9, 1e9).
     base : float, default e
@@ -136,6 +136,7 @@ def cross_entropy(
         divisor=divisor,
         empty=empty,
         look_at_targets=False,
+        weigh=kernels.weight_of_labels,
     )
     return _reduced(problem, kernels.cross_entropy(problem))
 
@@ -233,6 +234,7 @@ def cross_entropy_with_grad(
         divisor=divisor,
         empty=empty,
         look_at_targets=False,
+        weigh=kernels.weight_of_labels,
     )
     x = np.moveaxis(problem.logits, -1, problem.axis)
     if label_grad and problem.targets is None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lastlayer.contract import Array
+from lastlayer.contract import Array, Floats, Indices
 from lastlayer.kernels.layout import row_blocks
 from lastlayer.problem import BinaryProblem, Problem
 
@@ -27,6 +27,7 @@ __all__ = [
     "row_blocks",
     "targets_fit",
     "total",
+    "weight_of_labels",
 ]
 
 
@@ -89,6 +90,15 @@ def targets_fit(targets: Array) -> bool:
 def total(column: Array) -> float:
     """The sum of a column of losses, in float64, in one order for every way to come by it."""
     return _load("column").total_of(column)  # type: ignore[no-any-return]
+
+
+def weight_of_labels(
+    indices: Indices, class_weight: Floats, sample_weight: Floats | None, ignore_index: int
+) -> float:
+    """Σ sample_weight · class_weight[label] over the rows that are not ignored."""
+    return _load("column").weight_of_labels(  # type: ignore[no-any-return]
+        indices, class_weight, sample_weight, ignore_index
+    )
 
 
 def fill_statistics(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> None:

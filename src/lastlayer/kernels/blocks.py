@@ -22,7 +22,7 @@ from lastlayer.kernels.effective import (
     sloped,
 )
 from lastlayer.kernels.jit import inner
-from lastlayer.kernels.kept import keep
+from lastlayer.kernels.kept import keep, less_share
 from lastlayer.kernels.lanes import fold_largest, fold_sum
 from lastlayer.kernels.memory import (
     address_at,
@@ -182,6 +182,13 @@ def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
     e, _, slope = effect(v, about, near)
     return sloped(times(e, fill(row, like)), slope)
+
+
+@inner
+def scaled_exp_less(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+    """factor · exp((z_j − top) / T) without what smoothing gives every class; see `less_share`."""
+    e = effect(v, about, near)[0]
+    return less_share(e, times(e, fill(row[0], like)), row[1])
 
 
 @inner

@@ -1,4 +1,4 @@
-"""The sum of a column of losses, in float64 and in one order, however the column came about."""
+"""Sums of a column, losses or weights of labels: in float64, in one order for every way here."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array
+from lastlayer.contract import Array, Floats, Indices, address
+from lastlayer.kernels import threads
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.lanes import total_of as total_of_lanes
-from lastlayer.kernels.memory import lane_count, load, load_first, pointer
-from lastlayer.kernels.simd import fill
+from lastlayer.kernels.memory import (
+    gather_at,
+    lane_count,
+    load,
+    load_first,
+    load_up_to,
+    pointer,
+)
+from lastlayer.kernels.simd import differ, fill
 
 BLOCK = 1024  # rows whose losses are summed before the sums are
 FEW_BLOCKS = 64  # for so many each thread keeps a place for the sums
 
-_F64 = np.float64(0)
+_F64, _I64 = np.float64(0), np.int64(0)
 
 
 @kernel
@@ -52,3 +60,41 @@ def total_of(column: Array) -> float:
     """Σ column (N,), float32 or float64, its numbers side by side."""
     rows = column.size
     return float(add_blocks(0, rows, column, totals_of(rows))) if rows else 0.0
+
+
+@kernel
+def add_weights(lo: Any, hi: Any, rows: Any, labels: Any, classes: Any, samples: Any, ignore: Any,
+                totals: Any) -> None:  # fmt: skip
+    """Sums of the weights of the labels in blocks [lo, hi) of `rows`; addresses, 0 for no samples.
+
+    A label that is ignored is of weight 0.
+    """
+    y, w, s = pointer(labels, _I64), pointer(classes, _F64), pointer(samples, _F64)
+    places, lanes = pointer(totals, _F64), lane_count(_I64)
+    for block in range(lo, hi):
+        total, end = fill(0.0, _F64), min((block + 1) * BLOCK, rows)
+        for k in range(block * BLOCK, end, lanes):
+            label = load_up_to(y, k, end - k, ignore, _I64)
+            weight = gather_at(w, label, differ(label, fill(ignore, _I64)), _F64)
+            if samples != 0:
+                weight = weight * load_up_to(s, k, end - k, 0.0, _F64)
+            total = total + weight
+        places[block] = total_of_lanes(total)
+
+
+def weight_of_labels(
+    indices: Indices, class_weight: Floats, sample_weight: Floats | None, ignore_index: int
+) -> float:
+    """Σ sample_weight (N,) · class_weight (C,)[label] over the labels (N,) not ignored."""
+    rows, totals = indices.size, totals_of(indices.size)
+    samples = 0 if sample_weight is None else address(sample_weight)
+
+    def work(lo: int, hi: int) -> None:
+        add_weights(
+            lo, hi, rows, address(indices), address(class_weight), samples, ignore_index,
+            address(totals),
+        )  # fmt: skip
+
+    kept = (indices, class_weight, sample_weight, totals)
+    threads.spread(work, totals.size, BLOCK * indices.itemsize, 1, kept)
+    return float(totals.sum())

@@ -11,12 +11,28 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import emit, logarithm, minus_coefficients, nothing, scaled_exp
+from lastlayer.kernels.blocks import (
+    emit,
+    logarithm,
+    minus_coefficients,
+    nothing,
+    scaled_exp,
+    scaled_exp_less,
+)
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.kept import FAR, common_base, holds, kept_at, kept_times, products
+from lastlayer.kernels.kept import (
+    FAR,
+    common_base,
+    holds,
+    kept_at,
+    kept_less,
+    kept_times,
+    products,
+)
 from lastlayer.kernels.memory import as_like, pointer, write
 from lastlayer.kernels.row import ALONE, FACTOR, OWN, SAMPLE, SHARE, TIES, TOP, M
 from lastlayer.kernels.softcap_row import about_base, about_row
+from lastlayer.kernels.vecmath import unscale
 
 _I64 = np.int64(0)
 _FAR = 1 << 62
@@ -60,8 +76,13 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
              like: Any) -> None:  # fmt: skip
     """The gradient of a block of a row that counts, but for the label's own entry."""
     if mix is None:
-        give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, count, kept, bases, past,
-                    like)  # fmt: skip
+        give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, None, count, kept, bases,
+                    past, like)  # fmt: skip
+    elif bases is not None:  # the same for every class
+        share, alone = as_like(d[SHARE + r] * mix[1], like), as_like(d[ALONE + r], like)
+        one = as_like(1.0 / unscale(like) if d[TIES + r] == 1.0 else np.nan, like)
+        give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, (share, alone, one),
+                    count, kept, bases, past, like)  # fmt: skip
     else:
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
@@ -80,26 +101,26 @@ def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
         about, log_s = about_row(d, r, None, None, like), as_like(d[SHARE + r], like)
         emit(logarithm, None, about, log_s, x, at, n, -1, log_s, g, to, past, like)
     else:
-        give_scaled(d, r, block, n, x, at, -1, g, to, None, 1.0, None, count, kept, bases, past,
-                    like)  # fmt: skip
+        give_scaled(d, r, block, n, x, at, -1, g, to, None, 1.0, None, None, count, kept, bases,
+                    past, like)  # fmt: skip
 
 
 @by_dtype
 def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
-                bases: Any, past: Any, like: Any) -> Any:  # fmt: skip
-    """FACTOR · exp((z_j − top) / T) of a block."""
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, smoothed: Any, count: Any,
+                kept: Any, bases: Any, past: Any, like: Any) -> Any:  # fmt: skip
+    """FACTOR · exp((z_j − top) / T) of a block, `smoothed` as for `less_share` or None."""
 
     def at_once(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
-                bases: Any, past: Any, like: Any) -> None:  # fmt: skip
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, smoothed: Any, count: Any,
+                kept: Any, bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         own = as_like(d[OWN + r], like)
         emit(scaled_exp, cap, about, factor, x, at, n, label, own, g, to, past, like)
 
     def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
-                bases: Any, past: Any, like: Any) -> None:  # fmt: skip
+                g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, smoothed: Any, count: Any,
+                kept: Any, bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         j, top = 0, d[TOP + r]
         while j < n:
             base, end = common_base(bases, r, block + j, block + n, top, like)
@@ -110,8 +131,9 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
             m, (about, scale) = end - block - j, about_base(base, top, rate, like)
+            less = _if_at_top(smoothed, base, top, like)
             give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
-                      factor * scale, count, kept, past, like)  # fmt: skip
+                      factor * scale, less, count, kept, past, like)  # fmt: skip
             j += m
 
     return at_once if isinstance(bases, types.NoneType) else by_base
@@ -119,27 +141,52 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
 
 @by_dtype
 def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-              like: Any) -> Any:  # fmt: skip
+              g: Any, to: Any, about: Any, factor: Any, smoothed: Any, count: Any, kept: Any,
+              past: Any, like: Any) -> Any:  # fmt: skip
     """The same of classes whose exponentials, if they are `near`, are relative to one base."""
+    plain = isinstance(smoothed, types.NoneType)
+    computed, product = (scaled_exp, kept_times) if plain else (scaled_exp_less, kept_less)
 
     def anew(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-             like: Any) -> None:  # fmt: skip
-        own = as_like(d[OWN + r], like)
-        scale = as_like(factor, like)
-        emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
+             g: Any, to: Any, about: Any, factor: Any, smoothed: Any, count: Any, kept: Any,
+             past: Any, like: Any) -> None:  # fmt: skip
+        own, row = as_like(d[OWN + r], like), _beside(as_like(factor, like), smoothed)
+        emit(computed, None, about, row, x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-             like: Any) -> None:  # fmt: skip
+             g: Any, to: Any, about: Any, factor: Any, smoothed: Any, count: Any, kept: Any,
+             past: Any, like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         if near and holds(block, like):
-            e_at = kept_at(r, block, count, like)
-            row = products(factor, like)
-            emit(kept_times, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
+            e_at, row = kept_at(r, block, count, like), _beside(products(factor, like), smoothed)
+            emit(product, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
-            scale = as_like(factor, like)
-            emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
+            row = _beside(as_like(factor, like), smoothed)
+            emit(computed, None, about, row, x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept
+
+
+@by_dtype
+def _beside(factor: Any, smoothed: Any) -> Any:
+    def alone(factor: Any, smoothed: Any) -> Any:
+        return factor
+
+    def both(factor: Any, smoothed: Any) -> Any:
+        return factor, smoothed
+
+    return alone if isinstance(smoothed, types.NoneType) else both
+
+
+@by_dtype
+def _if_at_top(smoothed: Any, base: Any, top: Any, like: Any) -> Any:
+    """`smoothed` for classes relative to a base; only of the top is an exp of 1 the maximum's."""
+
+    def nothing(smoothed: Any, base: Any, top: Any, like: Any) -> None:
+        return None
+
+    def one_or_none(smoothed: Any, base: Any, top: Any, like: Any) -> Any:
+        share, alone, one = smoothed
+        return share, alone, one if base == top else as_like(np.nan, like)
+
+    return nothing if isinstance(smoothed, types.NoneType) else one_or_none

@@ -49,16 +49,19 @@ def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mi
     behind, below, above = zero, zero, zero
     if t is None and weights is None:  # the same for every class
         share, ties = fill(mix[1], like), load(d, TIES, like)
-        for j in range(count):
-            v = load(x, j * lanes, like)
-            behind = where(equal(v, m), behind, behind - _gap(x, gaps, j * lanes, top, cap, like))
-        behind, above = behind * share, ties * share
+        j, besides = 0, zero
+        while j + 2 <= count:  # two sums, of which neither waits for the other
+            behind = behind + _distance(x, gaps, j * lanes, m, top, cap, like)
+            besides = besides + _distance(x, gaps, (j + 1) * lanes, m, top, cap, like)
+            j += 2
+        if j < count:
+            behind = behind + _distance(x, gaps, j * lanes, m, top, cap, like)
+        behind, above = (behind + besides) * share, ties * share
         below = (fill(count, like) - ties) * share
     else:
         for j in range(count):
             v, c = load(x, j * lanes, like), load(a, j * lanes, like)
-            at_m = equal(v, m)
-            distance = where(at_m, zero, zero - _gap(x, gaps, j * lanes, top, cap, like))
+            at_m, distance = equal(v, m), _distance(x, gaps, j * lanes, m, top, cap, like)
             behind = where(equal(c, zero), behind, fma(c, distance, behind))
             below, above = where(at_m, below, below + c), where(at_m, above + c, above)
     store(d, BEHIND, behind)
@@ -67,11 +70,14 @@ def sum_coefficients(d: Any, x: Any, gaps: Any, a: Any, t: Any, weights: Any, mi
 
 
 @by_dtype
-def _gap(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-    def plain(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(x, at, like) - top
+def _distance(x: Any, gaps: Any, at: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:
+    """top − z, 0 at the maximum; NaN where that is infinite, whose row is NaN."""
 
-    def kept(x: Any, gaps: Any, at: Any, top: Any, cap: Any, like: Any) -> Any:
-        return load(gaps, at, like)
+    def plain(x: Any, gaps: Any, at: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:
+        return top - load(x, at, like)
+
+    def kept(x: Any, gaps: Any, at: Any, m: Any, top: Any, cap: Any, like: Any) -> Any:
+        zero = fill(0.0, like)
+        return where(equal(load(x, at, like), m), zero, zero - load(gaps, at, like))
 
     return plain if isinstance(cap, types.NoneType) else kept

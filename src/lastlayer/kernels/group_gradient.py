@@ -103,9 +103,8 @@ def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any
             _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, None,
                           ahead, like)  # fmt: skip
 
-    # where more is made of the products it isn't worth asking, nor compiling twice
-    plain = isinstance(mix, types.NoneType) and isinstance(cap, types.NoneType)
-    return either if plain else careful
+    # under a soft-cap it isn't worth asking, nor compiling twice
+    return either if isinstance(cap, types.NoneType) else careful
 
 
 @inner

@@ -17,7 +17,7 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least
 from lastlayer.kernels.memory import as_like, lane_count, pointer, store, store_first, width
 from lastlayer.kernels.row import BLOCK, ROWS
-from lastlayer.kernels.simd import at_least, const, lanes_of
+from lastlayer.kernels.simd import at_least, const, equal, lanes_of, where
 from lastlayer.kernels.vecmath import LIFT, TINY_32, TINY_64, times
 
 _F64 = np.float64(0)
@@ -40,16 +40,19 @@ def kept_at(row: Any, block: Any, count: Any, like: Any) -> Any:
 
 
 @by_dtype
-def worthwhile(result: Any, mix: Any, cap: Any) -> Any:
-    """None where no exponential is computed twice, or more is made of it than a product."""
+def worthwhile(result: Any, t: Any, weights: Any, cap: Any) -> Any:
+    """None where no exponential is computed twice, or more is made of it than a product.
 
-    def no(result: Any, mix: Any, cap: Any) -> Any:
+    With soft targets, or weights of smoothed classes, each class has a coefficient of its own.
+    """
+
+    def no(result: Any, t: Any, weights: Any, cap: Any) -> Any:
         return None
 
-    def yes(result: Any, mix: Any, cap: Any) -> Any:
+    def yes(result: Any, t: Any, weights: Any, cap: Any) -> Any:
         return True
 
-    plain = isinstance(mix, types.NoneType) and isinstance(cap, types.NoneType)
+    plain = all(isinstance(option, types.NoneType) for option in (t, weights, cap))
     return yes if plain and not isinstance(result, types.NoneType) else no
 
 
@@ -141,6 +144,23 @@ def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
         return times(v, const(row[0], v))
 
     return several if v.lanes > lanes_of(v.dtype) else one
+
+
+@inner
+def kept_less(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+    """As `less_share` of what was kept; row is (`products`, what `less_share` is given)."""
+    return less_share(v, kept_times(v, j, n, about, row[0], near, like), row[1])
+
+
+@inner
+def less_share(e: Any, product: Any, smoothed: Any) -> Any:
+    """The product less what smoothing gives every class, `alone` where exp is that of a maximum.
+
+    smoothed is (what every class is given, alone, the lifted exp of a maximum that is the only
+    one, else NaN). A logit that rounds to it has the gradient of one.
+    """
+    share, alone, one = smoothed
+    return where(equal(e, const(one, e)), const(alone, e), product - const(share, e))
 
 
 @by_dtype

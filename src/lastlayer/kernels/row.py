@@ -122,8 +122,11 @@ def from_coefficients(m: Any, rest: Any, behind: Any, below: Any, top: Any, samp
     loss = sample * fma(fma(behind, const(inv_t, m), weight * log_s), inv_log, penalty)
     factor = sample * const(numbers[SCALE] * inv_t, m)
     lost = fma(negative(weight) * rest, inverse, below)
-    alone = factor * fma(inv_log, lost, slope * inverse)
-    return loss, factor * fma(weight, inv_log, slope) * inverse, factor * inv_log, alone
+    of_exp, share = factor * fma(weight, inv_log, slope) * inverse, factor * inv_log
+    # of many classes alike `lost` would be the small difference of two sums over all of them
+    direct = fma(negative(share), top, of_exp)
+    alone = where(less(rest, one), factor * fma(inv_log, lost, slope * inverse), direct)
+    return loss, of_exp, share, alone
 
 
 @inner
@@ -195,10 +198,10 @@ def finish_coefficients(d: Any, numbers: Any, mix: Any, indexed: Any, g: Any, ti
             top, rest, behind, below, above, sample, numbers, like
         )
         store(d, LOSS + r, where(less(zero, sample), value, zero))
-        store(d, FACTOR + r, factor)
-        store(d, SHARE + r, share)
-        store(d, ALONE + r, alone)
         if g is not None:
+            store(d, FACTOR + r, factor)
+            store(d, SHARE + r, share)
+            store(d, ALONE + r, alone)
             store(d, OWN + r, alone)
             store(d, LACK + r, share * weight * fill(mix[0] + mix[1], _F64))
             store(d, LEADS + r, where(at_top & equal(ties, one), one, zero))

@@ -57,6 +57,7 @@ class CrossEntropy(Call):
             class_weight=self._weights[0],
             sample_weight=self._weights[1],
             base=math.e,
+            weigh=kernels.weight_of_labels,
             names=checks.TORCH,
             **self.numbers,
         )
