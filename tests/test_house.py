@@ -247,9 +247,9 @@ def test_every_function_is_described_whole(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_parameter_is_described(name):
+    """In a list of names before a colon, or alone on its line where another function has it."""
     if not inspect.signature(public(name)).parameters:
         return
-    """In a list of names before a colon, or alone on its line where another function has it."""
     described = " ".join(
         line.partition(" :")[0]
         for line in sections(name)["Parameters"].splitlines()
