@@ -103,20 +103,20 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, cap: Any, about: Any, kept:
     while j < end:
         if j + 4 * lanes <= end and _all_near(x, j, about, like):
             ask(x, j + ahead, lanes)
-            e = effect(load(x, j, s), about, NEAR)[0]
-            keep(kept, shift + j, None, e)
+            e, _, slope = effect(load(x, j, s), about, NEAR)
+            keep(kept, shift + j, None, sloped(e, slope))
             s = s + e
             j += 4 * lanes
         elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
             ask(x, j + ahead, lanes)
-            e = effect(load(x, j, s), about, beyond_near(about))[0]
-            keep(kept, shift + j, None, e)
+            e, _, slope = effect(load(x, j, s), about, beyond_near(about))
+            keep(kept, shift + j, None, sloped(e, slope))
             s = s + e
             j += 4 * lanes
         else:
             v = load_up_to(x, j, end - j, -np.inf, like)
-            f = effect(v, about, ANY)[0]
-            keep(kept, shift + j, end - j, f)
+            f, _, slope_1 = effect(v, about, ANY)
+            keep(kept, shift + j, end - j, sloped(f, slope_1))
             a = a + f
             j += lanes
     return a + fold_sum(s)
@@ -141,8 +141,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
             if after is not None:
                 most = maximum(load(x, j + after, s), most)
             below = differ(v, fill(m, s))
-            e = effect(v, about, NEAR)[0]
-            keep(kept, shift + j, None, e)
+            e, _, slope = effect(v, about, NEAR)
+            keep(kept, shift + j, None, sloped(e, slope))
             s = where(below, s + e, s)
             several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
@@ -152,8 +152,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
             if after is not None:
                 most = maximum(load(x, j + after, s), most)
             below = differ(v, fill(m, s))
-            e = effect(v, about, beyond_near(about))[0]
-            keep(kept, shift + j, None, e)
+            e, _, slope = effect(v, about, beyond_near(about))
+            keep(kept, shift + j, None, sloped(e, slope))
             s = where(below, s + e, s)
             several = where(below, several + fill(1.0, s), several)
             j += 4 * lanes
@@ -162,8 +162,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
             if after is not None:
                 b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
             beside = differ(w, fill(m, like))
-            f = effect(w, about, ANY)[0]
-            keep(kept, shift + j, end - j, f)
+            f, _, slope_1 = effect(w, about, ANY)
+            keep(kept, shift + j, end - j, sloped(f, slope_1))
             a = where(beside, a + f, a)
             others = where(beside, others + fill(1.0, like), others)
             j += lanes
@@ -181,7 +181,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
 def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
     e, _, slope = effect(v, about, near)
-    return sloped(times(e, fill(row, like)), slope)
+    return times(sloped(e, slope), fill(row, like))
 
 
 @inner

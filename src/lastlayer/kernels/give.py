@@ -109,8 +109,8 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 base = top
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
-            m, (about, scale) = end - block - j, about_base(base, top, rate, like)
-            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
+            m, (about, scale) = end - block - j, about_base(base, top, rate, cap, like)
+            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, cap, about,
                       factor * scale, count, kept, past, like)  # fmt: skip
             j += m
 
@@ -119,20 +119,20 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
 
 @by_dtype
 def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-              like: Any) -> Any:  # fmt: skip
+              g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+              past: Any, like: Any) -> Any:  # fmt: skip
     """The same of classes whose exponentials, if they are `near`, are relative to one base."""
 
     def anew(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-             like: Any) -> None:  # fmt: skip
+             g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+             past: Any, like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         scale = as_like(factor, like)
-        emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
+        emit(scaled_exp, cap, about, scale, x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any, past: Any,
-             like: Any) -> None:  # fmt: skip
+             g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+             past: Any, like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         if near and holds(block, like):
             e_at = kept_at(r, block, count, like)
@@ -140,6 +140,6 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
             emit(kept_times, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
             scale = as_like(factor, like)
-            emit(scaled_exp, None, about, scale, x, at, n, label, own, g, to, past, like)
+            emit(scaled_exp, cap, about, scale, x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept

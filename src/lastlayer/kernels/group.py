@@ -28,15 +28,9 @@ from lastlayer.kernels.memory import (
     width,
     write,
 )
-from lastlayer.kernels.row import (
-    LANES,
-    REST,
-    ROWS,
-    TIES,
-    M,
-)
+from lastlayer.kernels.row import REST, ROWS, TIES, M
 from lastlayer.kernels.simd import differ, fill, maximum, where
-from lastlayer.kernels.softcap_row import about_rows, set_tops
+from lastlayer.kernels.softcap_row import about_rows, scale_group, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
     pairs_out,
@@ -46,7 +40,6 @@ from lastlayer.kernels.turn import (
     turn_in,
     turn_out,
 )
-from lastlayer.kernels.vecmath import unscale
 
 _F64 = np.float64(0)
 
@@ -167,8 +160,7 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
         sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, ahead, like)
     else:
         sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, ahead, like)
-    for r in range(0, lanes, LANES):
-        store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
+    scale_group(d, cap, lanes, like)
 
 
 @inner

@@ -49,6 +49,7 @@ from lastlayer.kernels.row import (
     give_run,
 )
 from lastlayer.kernels.simd import equal, fill, less, where
+from lastlayer.kernels.softcap_row import scale_factors
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -131,6 +132,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 
         if g is not None:
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
+            scale_factors(d, rate, cap)
             ahead = results_ahead(g, start, place, count, like)
             give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, ahead,
                        like)  # fmt: skip
