@@ -93,7 +93,9 @@ def _outer(v: Any, about: Any) -> Any:
     inverse = one / (one + e)
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
-    t, lost = _in_one(where(below, negative(end), end) + high, where(below, negative(rest), rest))
+    end, rest = where(below, negative(end), end), where(below, negative(rest), rest)
+    first = end + high
+    t, lost = _in_one(first, rest + ((end - first) + high))
     return t, lost, const(4.0, v) * (ratio * inverse)
 
 
@@ -123,47 +125,28 @@ def _beyond(high: Any) -> Any:
 
 
 @inner
-def _not_far(v: Any, about: Any) -> Any:
-    """The same of logits within reach and outer ones."""
-    found, within = _within(v, about), less(v * v, const(about[3], v))
-    if not all_of(within):
-        found = _choose(within, found, _outer(v, about))
-    return found
-
-
-@inner
 def _whichever(v: Any, about: Any) -> Any:
     """The same of all logits; t is −inf, and the slope 1, for −inf."""
     minus_inf = const(-np.inf, v)
     masked = equal(v, minus_inf)
     x = where(masked, const(0.0, v), v)
-    found, near_by = _not_far(x, about), less(x * x, _farthest(v, about)) | masked
-    if not all_of(near_by):
-        found = _choose(near_by, found, _far(x, about))
+    # what is masked is within any limit, also within that of a row that is none
+    square = where(masked, const(-1.0, v), x * x)
+    within, found = less(square, const(about[3], v)), _within(x, about)
+    if not all_of(within):
+        others = _outer(x, about)
+        outer = less(square, const(about[0][OUTER], v))
+        if not all_of(within | outer):
+            others = _choose(outer, others, _far(x, about))
+        found = _choose(within, found, others)
     t, lost, slope = found
     t = where(masked, minus_inf, t)
     lost = where(less(t, const(LOWEST, v)), const(0.0, v), lost)
     return t, lost, where(masked, const(1.0, v), slope)
 
 
-@inner
-def _farthest(v: Any, about: Any) -> Any:
-    """The square up to which logits are not far."""
-    return maximum(const(about[3], v), const(about[0][OUTER], v))
-
-
-@inner
-def _of(found: Any, about: Any) -> Any:
-    """(2^64 · 2^t, z − top, dz/dx) of t and what it has lost."""
-    t, lost, slope = found
-    e = power_of(maximum(const(LOWEST, t), t))
-    low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
-    gap = (t + (lost + low)) * const(about[0][UNIT], t)
-    return fma(e, lost * const(_LN2, t), e), gap, slope
-
-
-# How far out logits are known to be, for `effect`: near; within reach or outer ones; anywhere.
-NEAR, OUTER_TOO, ANY = None, True, 0
+# How far out logits are known to be, for `effect`: near, or anywhere.
+NEAR, ANY = None, 0
 
 
 @by_dtype
@@ -196,33 +179,6 @@ def all_within(squares: Any, about: Any) -> Any:
     if _in_two(about):
         return compared
     return unshifted if _swift(about) else yes
-
-
-@by_dtype
-def all_outer(squares: Any, about: Any) -> Any:
-    """Whether they are OUTER_TOO; asked where not all are NEAR."""
-
-    def no(squares: Any, about: Any) -> Any:
-        return False
-
-    def compared(squares: Any, about: Any) -> Any:
-        most = fold_largest(squares)
-        return all_of(less(most, _farthest(most, about)))
-
-    return compared if _in_two(about) else no
-
-
-@by_dtype
-def beyond_near(about: Any) -> Any:
-    """OUTER_TOO, or NEAR where all are: nothing is then compiled for the others."""
-
-    def alike(about: Any) -> Any:
-        return NEAR
-
-    def outer(about: Any) -> Any:
-        return OUTER_TOO
-
-    return outer if _in_two(about) else alike
 
 
 def _in_two(about: Any) -> bool:
@@ -260,16 +216,15 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         gap = (t + const(about[2], v)) * const(about[0][UNIT], v)
         return power_of(t), gap, slope
 
-    def not_far(v: Any, about: Any, near: Any) -> Any:
-        return _of(_not_far(v, about), about)
-
     def anywhere(v: Any, about: Any, near: Any) -> Any:
-        return _of(_whichever(v, about), about)
+        t, lost, slope = _whichever(v, about)
+        e = power_of(maximum(const(LOWEST, t), t))
+        low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
+        gap = (t + (lost + low)) * const(about[0][UNIT], t)
+        return fma(e, lost * const(_LN2, t), e), gap, slope
 
     if _in_two(about):
-        if isinstance(near, types.NoneType):
-            return all_near
-        return not_far if isinstance(near, types.Boolean) else anywhere
+        return all_near if isinstance(near, types.NoneType) else anywhere
     if _swift(about):
         return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct

@@ -42,7 +42,7 @@ def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: An
     """The gradient of a block."""
     d, row, indices, rate, inv_t, cap, weights, mix, count, kept, bases, past, like = extra
     if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
-        emit(nothing, None, (None,), None, x, at, n, -1, as_like(0.0, like), g, to, past, like)
+        emit(nothing, (None,), None, x, at, n, -1, as_like(0.0, like), g, to, past, like)
         return
     label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
     # what lies in a cache has it written afterwards
@@ -68,7 +68,7 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
         m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
         several = (m, factor, share, single, alone, t, t_at, weights, block, mix)
         own = as_like(d[OWN + r], like)
-        emit(minus_coefficients, cap, about, several, x, at, n, label, own, g, to, past, like)
+        emit(minus_coefficients, about, several, x, at, n, label, own, g, to, past, like)
 
 
 @inner
@@ -78,7 +78,7 @@ def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
     d, logarithms, count, kept, bases, past, like = extra
     if logarithms:
         about, log_s = about_row(d, r, None, None, like), as_like(d[SHARE + r], like)
-        emit(logarithm, None, about, log_s, x, at, n, -1, log_s, g, to, past, like)
+        emit(logarithm, about, log_s, x, at, n, -1, log_s, g, to, past, like)
     else:
         give_scaled(d, r, block, n, x, at, -1, g, to, None, 1.0, None, count, kept, bases, past,
                     like)  # fmt: skip
@@ -95,7 +95,7 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         own = as_like(d[OWN + r], like)
-        emit(scaled_exp, cap, about, factor, x, at, n, label, own, g, to, past, like)
+        emit(scaled_exp, about, factor, x, at, n, label, own, g, to, past, like)
 
     def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, count: Any, kept: Any,
@@ -110,7 +110,7 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
             m, (about, scale) = end - block - j, about_base(base, top, rate, cap, like)
-            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, cap, about,
+            give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
                       factor * scale, count, kept, past, like)  # fmt: skip
             j += m
 
@@ -119,27 +119,27 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
 
 @by_dtype
 def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-              g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+              g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any,
               past: Any, like: Any) -> Any:  # fmt: skip
     """The same of classes whose exponentials, if they are `near`, are relative to one base."""
 
     def anew(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any,
              past: Any, like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         scale = as_like(factor, like)
-        emit(scaled_exp, cap, about, scale, x, at, n, label, own, g, to, past, like)
+        emit(scaled_exp, about, scale, x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
-             g: Any, to: Any, cap: Any, about: Any, factor: Any, count: Any, kept: Any,
+             g: Any, to: Any, about: Any, factor: Any, count: Any, kept: Any,
              past: Any, like: Any) -> None:  # fmt: skip
         own = as_like(d[OWN + r], like)
         if near and holds(block, like):
             e_at = kept_at(r, block, count, like)
             row = products(factor, like)
-            emit(kept_times, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
+            emit(kept_times, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
             scale = as_like(factor, like)
-            emit(scaled_exp, cap, about, scale, x, at, n, label, own, g, to, past, like)
+            emit(scaled_exp, about, scale, x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept

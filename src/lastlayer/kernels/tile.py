@@ -96,7 +96,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
     about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, cap, like)
     if reached:
         level = as_like(d[M + r], like)
-        total, ties, most = block_sum(x, at, n, ahead, after, level, cap, about, kept, to, like)
+        total, ties, most = block_sum(x, at, n, ahead, after, level, about, kept, to, like)
         if known:
             store(totals, r * lane_count(like), total)
             store(totals, (TILE + r) * lane_count(like), ties)
@@ -107,7 +107,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
             d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
             d[TIES + r] += np.float64(total_of(ties))
     else:
-        total = block_below(x, at, n, ahead, cap, about, kept, to, like)
+        total = block_below(x, at, n, ahead, about, kept, to, like)
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
 
 
