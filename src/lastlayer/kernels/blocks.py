@@ -17,6 +17,7 @@ from lastlayer.kernels.effective import (
     NEAR,
     all_within,
     effect,
+    near_alone,
     sloped,
 )
 from lastlayer.kernels.jit import inner
@@ -91,22 +92,29 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
+    while j + 4 * lanes <= end:
+        v = load(x, j, s)
+        if not all_within(v * v, about):
+            break
+        ask(x, j + ahead, lanes)
+        e, _, slope = effect(v, about, NEAR)
+        keep(kept, shift + j, None, sloped(e, slope))
+        s = s + e
+        j += 4 * lanes
     while j < end:
-        if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask(x, j + ahead, lanes)
-            e, _, slope = effect(load(x, j, s), about, NEAR)
-            keep(kept, shift + j, None, sloped(e, slope))
-            s = s + e
-            j += 4 * lanes
-        else:
-            ask(x, j + ahead, lanes)
-            until = min(j + 4 * lanes, end)
-            while j < until:
-                v = load_up_to(x, j, end - j, -np.inf, like)
-                f, _, slope_1 = effect(v, about, ANY)
-                keep(kept, shift + j, end - j, sloped(f, slope_1))
-                a = a + f
-                j += lanes
+        w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
+        if not near_alone(w * w, about):
+            break
+        f, _, slope_1 = effect(w, about, NEAR)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = where(real, a + f, a)
+        j += lanes
+    while j < end:
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        f, _, slope_1 = effect(w, about, ANY)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = a + f
+        j += lanes
     return a + fold_sum(s)
 
 
@@ -122,31 +130,41 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
     a, s = fill(0.0, like), four(like)
     others, several = a, s
     b, most = fill(-np.inf, like), fill(-np.inf, s)
+    while j + 4 * lanes <= end:
+        v = load(x, j, s)
+        if not all_within(v * v, about):
+            break
+        ask_early(x, j + ahead, lanes)
+        if after is not None:
+            most = maximum(load(x, j + after, s), most)
+        below = differ(v, fill(m, s))
+        e, _, slope = effect(v, about, NEAR)
+        keep(kept, shift + j, None, sloped(e, slope))
+        s = where(below, s + e, s)
+        several = where(below, several + fill(1.0, s), several)
+        j += 4 * lanes
     while j < end:
-        if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask_early(x, j + ahead, lanes)
-            v = load(x, j, s)
-            if after is not None:
-                most = maximum(load(x, j + after, s), most)
-            below = differ(v, fill(m, s))
-            e, _, slope = effect(v, about, NEAR)
-            keep(kept, shift + j, None, sloped(e, slope))
-            s = where(below, s + e, s)
-            several = where(below, several + fill(1.0, s), several)
-            j += 4 * lanes
-        else:
-            ask_early(x, j + ahead, lanes)
-            until = min(j + 4 * lanes, end)
-            while j < until:
-                w = load_up_to(x, j, end - j, -np.inf, like)
-                if after is not None:
-                    b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
-                beside = differ(w, fill(m, like))
-                f, _, slope_1 = effect(w, about, ANY)
-                keep(kept, shift + j, end - j, sloped(f, slope_1))
-                a = where(beside, a + f, a)
-                others = where(beside, others + fill(1.0, like), others)
-                j += lanes
+        w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
+        if not near_alone(w * w, about):
+            break
+        if after is not None:
+            b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
+        at_m = equal(w, fill(m, like)) & real
+        f, _, slope_1 = effect(w, about, NEAR)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = where(real, where(at_m, a, a + f), a)
+        others = where(at_m, others, others + fill(1.0, like))
+        j += lanes
+    while j < end:
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        if after is not None:
+            b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
+        beside = differ(w, fill(m, like))
+        f, _, slope_1 = effect(w, about, ANY)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = where(beside, a + f, a)
+        others = where(beside, others + fill(1.0, like), others)
+        j += lanes
     ties = fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
     return a + fold_sum(s), ties, maximum(b, fold_largest(most))
 

@@ -4,7 +4,7 @@ With a cap float32 has t = (z − top) / (T ln 2) in one of three ways, and 2^t 
 
 - **near** logits in one step, t = x w((x / cap)²) + start, w = tanh(a) / (a T ln 2) a polynomial.
   What start loses of −top / (T ln 2) is the same for all logits of a row, and added to their sum.
-  w is rounded: near are those up to 22 T or so, and 0.96 cap.
+  w is rounded: near are those up to 14 T or so, and half the cap.
 - those **within reach** of their cap, 0.96 cap, and less where the cap is above 34 T, as
       z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …),
   a sum of two numbers: t, and what rounding it has lost. The second part is at most 10 T.
@@ -41,6 +41,7 @@ from lastlayer.kernels.softcap_row import (
     RATE_32,
     UNIT,
     about_rows,
+    near_series,
     series,
 )
 from lastlayer.kernels.vecmath import exp_scaled
@@ -52,12 +53,16 @@ _LN2 = 0.6931471805599453
 
 @inner
 def _near(v: Any, about: Any) -> Any:
-    """t of near logits, and dz/dx of all within reach."""
+    """(t, dz/dx) of near logits."""
     cap, s = about[0], v * v
-    w = fma(series(s, cap), s, const(cap[RATE_32], v))
-    u = v * w
-    slope = fma(u * u, const(cap[MINUS_SHARE], v), const(1.0, v))
-    return fma(v, w, const(about[1], v)), slope
+    w = fma(near_series(s, cap), s, const(cap[RATE_32], v))
+    return fma(v, w, const(about[1], v)), _slope(v * w, cap)
+
+
+@inner
+def _slope(y: Any, cap: Any) -> Any:
+    """1 − tanh² of y = RATE · z."""
+    return fma(y * y, const(cap[MINUS_SHARE], y), const(1.0, y))
 
 
 @inner
@@ -65,10 +70,10 @@ def _within(v: Any, about: Any) -> Any:
     """(t, what it has lost, dz/dx) of logits within reach, near ones as `_near`."""
     cap, s = about[0], v * v
     t, slope = _near(v, about)
-    first = fma(v, const(cap[RATE_32], v), const(about[1], v))
-    far, lost = _in_one(first, v * fma(series(s, cap), s, const(cap[LACKS], v)))
-    near = less(s, const(about[4], v))
-    return where(near, t, far), where(near, const(0.0, v), lost), slope
+    h = fma(series(s, cap), s, const(cap[LACKS], v))
+    far, lost = _in_one(fma(v, const(cap[RATE_32], v), const(about[1], v)), v * h)
+    others = far, lost, _slope(v * (h + const(cap[RATE_32], v)), cap)
+    return _choose(less(s, const(about[4], v)), (t, const(0.0, v), slope), others)
 
 
 @inner
@@ -134,11 +139,10 @@ def _whichever(v: Any, about: Any) -> Any:
     square = where(masked, const(-1.0, v), x * x)
     within, found = less(square, const(about[3], v)), _within(x, about)
     if not all_of(within):
-        others = _outer(x, about)
-        outer = less(square, const(about[0][OUTER], v))
-        if not all_of(within | outer):
-            others = _choose(outer, others, _far(x, about))
-        found = _choose(within, found, others)
+        outer = less(square, const(about[0][OUTER], v)) | within
+        found = _choose(within, found, _outer(x, about))
+        if not all_of(outer):
+            found = _choose(outer, found, _far(x, about))
     t, lost, slope = found
     t = where(masked, minus_inf, t)
     lost = where(less(t, const(LOWEST, v)), const(0.0, v), lost)
@@ -179,6 +183,19 @@ def all_within(squares: Any, about: Any) -> Any:
     if _in_two(about):
         return compared
     return unshifted if _swift(about) else yes
+
+
+@by_dtype
+def near_alone(squares: Any, about: Any) -> Any:
+    """The same of a single vector; no without a cap, where ANY is the same and compiled anyway."""
+
+    def no(squares: Any, about: Any) -> Any:
+        return False
+
+    def compared(squares: Any, about: Any) -> Any:
+        return all_of(less(squares, const(about[4], squares)))
+
+    return compared if _in_two(about) else no
 
 
 def _in_two(about: Any) -> bool:

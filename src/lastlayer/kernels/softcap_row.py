@@ -42,26 +42,47 @@ _H = (-0.33333289859546816, 0.13332332255019344, -0.053883500314570704, 0.021509
 _H_WIDE = (-0.333333332777677, 0.13333323351853643, -0.053965320491635244, 0.021836935342139437,
            -0.008688660825459398, 0.003096142905961521, -0.0007002093077952321)  # fmt: skip
 
+# The same of near logits: off by at most 4.3e-9 up to 0.5, and by 2.2e-7 a³.
+_NEAR = -0.3333305020834852, 0.13323939433361165, -0.05292435471539951, 0.017005966011630107
+_NEAR_WIDE = -0.3333331211289081, 0.13330550001107078, -0.05339492474914403, 0.018009539351516134
+
 _OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
 
-# What t = x w + start may be off by in a near logit for w's rounding, in T, and where t itself is
-# rounded coarsely, beyond _COARSE; the latter as a part of the former.
-_ROUNDED, _LESS, _COARSE = 1.6e-6, 0.6, 44.36
+_ROUNDED = 0.95e-6  # what z / T of a near logit may be off by for rounding w, see effective.py
 
 # What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
-# lacks; the reciprocal; −1 / (CAP · RATE)², REACH, T; CAP · RATE in float32 and what that lacks;
-# 2 / (CAP ln 2); the square up to which a logit is an outer one; up to where logits are near, and
-# up to where they are in any row; then RATE · h in x².
-(CAP, RATE, RATE_32, LACKS, UNIT, MINUS_SHARE, REACH, T, END_32, END_LACKS, DECAY, OUTER, NEAREST,
- ALWAYS, SERIES) = range(15)  # fmt: skip
+# lacks; the reciprocal; −1 / (CAP · RATE)²; up to where logits are within reach and near; T;
+# CAP · RATE in float32 and what that lacks; 2 / (CAP ln 2); the square up to which a logit is an
+# outer one; then RATE · h in x², and that of near logits.
+(CAP, RATE, RATE_32, LACKS, UNIT, MINUS_SHARE, REACH, NEAR_TO, T, END_32, END_LACKS, DECAY, OUTER,
+ SERIES) = range(14)  # fmt: skip
+_NEAR_SERIES = SERIES + 7
 
 
 def constants(cap: float, temperature: float) -> tuple[float, ...]:
     """What kernels in float32 need of a soft-cap and a temperature."""
     rate = 1.0 / (temperature * math.log(2.0))
     rate_32 = float(np.float32(rate))
-    farthest, terms = (0.96, _H) if cap <= 34.0 * temperature else (0.75, _H_WIDE)
+    tight = cap <= 34.0 * temperature
+    farthest = 0.96 if tight else 0.75
     reach = min(farthest * cap, math.cbrt(30.0 * temperature * cap * cap))
+    series, reach = _coefficients(_H if tight else _H_WIDE, reach, rate, cap)
+    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
+    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
+    # w is off by half a unit in its last place, and by what RATE_32 lacks
+    near = _ROUNDED * temperature / (2.0**-24 + abs(1.0 - rate_32 / rate))
+    near = min(reach, cap * math.atanh(min(near / cap, math.tanh(0.5))))
+    near_series, near = _coefficients(_NEAR if tight else _NEAR_WIDE, near, rate, cap)
+    share, end_32 = 1.0 / (cap * rate), float(np.float32(cap * rate))
+    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, -share * share, reach, near,
+            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
+            *series, *near_series)  # fmt: skip
+
+
+def _coefficients(
+    terms: tuple[float, ...], reach: float, rate: float, cap: float
+) -> tuple[list[float], float]:
+    """RATE · h in x², and up to which x float32 holds them: `reach`, or 0."""
     series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(terms, 1)]
     for k, c in enumerate(series, 1):
         small = abs(c) < 1e-37  # not to be held as a normal number
@@ -69,16 +90,7 @@ def constants(cap: float, temperature: float) -> tuple[float, ...]:
             reach = 0.0  # no logit is within it
         if reach == 0.0 or small:
             series[k - 1] = 0.0
-    share = 1.0 / (cap * rate)
-    # w is off by half a unit in its last place, and by what RATE_32 lacks
-    near = _ROUNDED * temperature / (2.0**-24 + abs(1.0 - rate_32 / rate))
-    nearest = min(reach, cap * math.atanh(min(near / cap, 0.9)))
-    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
-    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
-    end_32 = float(np.float32(cap * rate))
-    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, -share * share, reach,
-            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
-            nearest, min(nearest, _LESS * near), *series)  # fmt: skip
+    return series, reach
 
 
 @inner
@@ -90,18 +102,27 @@ def series(s: Any, cap: Any) -> Any:
     return fma(fma(q, s, const(cap[SERIES + 1], s)), s, const(cap[SERIES], s))
 
 
+@inner
+def near_series(s: Any, cap: Any) -> Any:
+    """The same for near logits."""
+    q = fma(const(cap[_NEAR_SERIES + 3], s), s, const(cap[_NEAR_SERIES + 2], s))
+    return fma(fma(q, s, const(cap[_NEAR_SERIES + 1], s)), s, const(cap[_NEAR_SERIES], s))
+
+
 # --------------------------------------------------------------------------- a row's maximum
 
 
 @inner
 def _top_of(m: Any, cap: Any) -> Any:
-    """cap · tanh(m / cap) of vectors of float64."""
-    s, reach = m * m, const(cap[REACH], m)
-    top = m * fma(series(s, cap), s, const(cap[RATE], m)) * const(cap[UNIT], m)
+    """cap · tanh(m / cap) of vectors of float64; m itself if it is infinite, as of no row."""
+    finite = less(maximum(m, negative(m)), const(np.inf, m))
+    x, reach = where(finite, m, const(0.0, m)), const(cap[REACH], m)
+    s = x * x
+    top = x * fma(series(s, cap), s, const(cap[RATE], m)) * const(cap[UNIT], m)
     within = less(s, reach * reach)
     if not all_of(within):
-        top = where(within, top, capped_and_slope(m, cap[CAP])[0])
-    return top
+        top = where(within, top, capped_and_slope(x, cap[CAP])[0])
+    return where(finite, top, m)
 
 
 @inner
@@ -116,8 +137,7 @@ def _starts_of(top: Any, cap: Any) -> Any:
     reach = _least(const(cap[REACH], top), const(_FARTHEST * cap[T], top) - top)
     near_by = finite & less(maximum(y, negative(y)), const(BEYOND, y))
     reach = where(near_by, maximum(reach, zero), zero)
-    coarse = maximum(const(cap[ALWAYS], top), const(_COARSE * cap[T], top) - top)
-    near = _least(_least(coarse, const(cap[NEAREST], top)), reach)
+    near = _least(const(cap[NEAR_TO], top), reach)
     return negative(high), high - y, reach * reach, near * near
 
 
