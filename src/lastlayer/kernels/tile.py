@@ -180,16 +180,19 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
 
 
 @by_dtype
-def rows_by_turns(count: Any, cap: Any) -> Any:
-    """Whether a row's maximum is taken while the row before it is summed; None for never."""
+def rows_by_turns(count: Any, g: Any, cap: Any) -> Any:
+    """Whether a row's maximum is taken while the row before it is summed; None for never.
 
-    def never(count: Any, cap: Any) -> Any:
+    A gradient under a soft-cap leaves no time for it.
+    """
+
+    def never(count: Any, g: Any, cap: Any) -> Any:
         return None
 
-    def of_some(count: Any, cap: Any) -> Any:
+    def of_some(count: Any, g: Any, cap: Any) -> Any:
         return BY_TURNS <= count <= LONGEST
 
-    return of_some if isinstance(cap, types.NoneType) else never
+    return of_some if types.none in (g, cap) else never
 
 
 @by_dtype

@@ -105,7 +105,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     kept, bases = room(scratch + KEPT, worthwhile(g, mix), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
     size = LONGEST if whole else BLOCK
-    by_turns = rows_by_turns(count, cap)
+    by_turns = rows_by_turns(count, g, cap)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     if g is None:
         most = rows_of_a_tile(most, by_turns)
