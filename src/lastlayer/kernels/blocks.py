@@ -102,14 +102,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         s = s + e
         j += 4 * lanes
     while j < end:
-        w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
-        if not near_alone(w * w, about):
-            break
-        f, _, slope_1 = effect(w, about, NEAR)
-        keep(kept, shift + j, end - j, sloped(f, slope_1))
-        a = where(real, a + f, a)
-        j += lanes
-    while j < end:
+        prefetch(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)
         f, _, slope_1 = effect(w, about, ANY)
         keep(kept, shift + j, end - j, sloped(f, slope_1))
@@ -156,6 +149,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         others = where(at_m, others, others + fill(1.0, like))
         j += lanes
     while j < end:
+        prefetch_into_l2(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)
         if after is not None:
             b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)

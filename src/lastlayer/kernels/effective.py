@@ -28,8 +28,7 @@ from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_scaled
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
 from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
-from lastlayer.kernels.softcap_row import (
-    BEYOND,
+from lastlayer.kernels.softcap_call import (
     CAP,
     DECAY,
     END_32,
@@ -40,10 +39,10 @@ from lastlayer.kernels.softcap_row import (
     RATE,
     RATE_32,
     UNIT,
-    about_rows,
     near_series,
     series,
 )
+from lastlayer.kernels.softcap_row import BEYOND, about_rows
 from lastlayer.kernels.vecmath import exp_scaled
 
 _LN2 = 0.6931471805599453
