@@ -15,10 +15,9 @@ from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
-    all_outer,
     all_within,
-    beyond_near,
     effect,
+    near_alone,
     sloped,
 )
 from lastlayer.kernels.jit import inner
@@ -70,13 +69,6 @@ def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
 
 
 @inner
-def _all_outer(x: Any, at: Any, about: Any, like: Any) -> Any:
-    """Whether they may be taken as OUTER_TOO."""
-    v = load(x, at, four(like))
-    return all_outer(v * v, about)
-
-
-@inner
 def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
     """The largest of x[at : at + n] in each lane. A NaN is passed over: the sum will have it."""
     lanes, end, j = lane_count(like), at + n, at
@@ -91,7 +83,7 @@ def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
 
 
 @inner
-def block_below(x: Any, at: Any, n: Any, ahead: Any, cap: Any, about: Any, kept: Any, to: Any,
+def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
                 like: Any) -> Any:  # fmt: skip
     """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
 
@@ -100,31 +92,28 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, cap: Any, about: Any, kept:
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
+    while j + 4 * lanes <= end:
+        v = load(x, j, s)
+        if not all_within(v * v, about):
+            break
+        ask(x, j + ahead, lanes)
+        e, _, slope = effect(v, about, NEAR)
+        keep(kept, shift + j, None, sloped(e, slope))
+        s = s + e
+        j += 4 * lanes
     while j < end:
-        if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask(x, j + ahead, lanes)
-            e = effect(load(x, j, s), about, NEAR)[0]
-            keep(kept, shift + j, None, e)
-            s = s + e
-            j += 4 * lanes
-        elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
-            ask(x, j + ahead, lanes)
-            e = effect(load(x, j, s), about, beyond_near(about))[0]
-            keep(kept, shift + j, None, e)
-            s = s + e
-            j += 4 * lanes
-        else:
-            v = load_up_to(x, j, end - j, -np.inf, like)
-            f = effect(v, about, ANY)[0]
-            keep(kept, shift + j, end - j, f)
-            a = a + f
-            j += lanes
+        prefetch(x, j + ahead)
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        f, _, slope_1 = effect(w, about, ANY)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = a + f
+        j += lanes
     return a + fold_sum(s)
 
 
 @inner
-def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any, about: Any,
-              kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
+def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: Any, kept: Any,
+              to: Any, like: Any) -> Any:  # fmt: skip
     """(Σ exp_scaled(z_j − top) over what is not m, how many are m) in each lane. A NaN is not m.
 
     The third is `block_max` of as many logits that begin `after` elements further on, unless that
@@ -134,39 +123,42 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
     a, s = fill(0.0, like), four(like)
     others, several = a, s
     b, most = fill(-np.inf, like), fill(-np.inf, s)
+    while j + 4 * lanes <= end:
+        v = load(x, j, s)
+        if not all_within(v * v, about):
+            break
+        ask_early(x, j + ahead, lanes)
+        if after is not None:
+            most = maximum(load(x, j + after, s), most)
+        below = differ(v, fill(m, s))
+        e, _, slope = effect(v, about, NEAR)
+        keep(kept, shift + j, None, sloped(e, slope))
+        s = where(below, s + e, s)
+        several = where(below, several + fill(1.0, s), several)
+        j += 4 * lanes
     while j < end:
-        if j + 4 * lanes <= end and _all_near(x, j, about, like):
-            ask_early(x, j + ahead, lanes)
-            v = load(x, j, s)
-            if after is not None:
-                most = maximum(load(x, j + after, s), most)
-            below = differ(v, fill(m, s))
-            e = effect(v, about, NEAR)[0]
-            keep(kept, shift + j, None, e)
-            s = where(below, s + e, s)
-            several = where(below, several + fill(1.0, s), several)
-            j += 4 * lanes
-        elif cap is not None and j + 4 * lanes <= end and _all_outer(x, j, about, like):
-            ask_early(x, j + ahead, lanes)
-            v = load(x, j, s)
-            if after is not None:
-                most = maximum(load(x, j + after, s), most)
-            below = differ(v, fill(m, s))
-            e = effect(v, about, beyond_near(about))[0]
-            keep(kept, shift + j, None, e)
-            s = where(below, s + e, s)
-            several = where(below, several + fill(1.0, s), several)
-            j += 4 * lanes
-        else:
-            w = load_up_to(x, j, end - j, -np.inf, like)
-            if after is not None:
-                b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
-            beside = differ(w, fill(m, like))
-            f = effect(w, about, ANY)[0]
-            keep(kept, shift + j, end - j, f)
-            a = where(beside, a + f, a)
-            others = where(beside, others + fill(1.0, like), others)
-            j += lanes
+        w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
+        if not near_alone(w * w, about):
+            break
+        if after is not None:
+            b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
+        at_m = equal(w, fill(m, like)) & real
+        f, _, slope_1 = effect(w, about, NEAR)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = where(real, where(at_m, a, a + f), a)
+        others = where(at_m, others, others + fill(1.0, like))
+        j += lanes
+    while j < end:
+        prefetch_into_l2(x, j + ahead)
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        if after is not None:
+            b = maximum(load_up_to(x, j + after, end - j, -np.inf, like), b)
+        beside = differ(w, fill(m, like))
+        f, _, slope_1 = effect(w, about, ANY)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = where(beside, a + f, a)
+        others = where(beside, others + fill(1.0, like), others)
+        j += lanes
     ties = fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
     return a + fold_sum(s), ties, maximum(b, fold_largest(most))
 
@@ -181,7 +173,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, cap: Any,
 def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """factor · exp((z_j − top) / T) · dz_j/dx_j."""
     e, _, slope = effect(v, about, near)
-    return sloped(times(e, fill(row, like)), slope)
+    return times(sloped(e, slope), fill(row, like))
 
 
 @inner
@@ -224,8 +216,8 @@ def _put(g: Any, at: Any, r: Any, past_cache: Any) -> None:
 
 
 @inner
-def emit(value: Any, cap: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any,
-         g: Any, to: Any, past: Any, like: Any) -> None:  # fmt: skip
+def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, own: Any, g: Any,
+         to: Any, past: Any, like: Any) -> None:  # fmt: skip
     """g[to + j] = value(x[at + j]) for j < n, but `own` at the label.
 
     `past` is (whether past the caches, a line, from, end): g[from : end] is all written one piece
@@ -241,10 +233,6 @@ def emit(value: Any, cap: Any, about: Any, row: Any, x: Any, at: Any, n: Any, la
         if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
-            j += 4 * lanes
-        elif cap is not None and whole and _all_outer(x, at + j, about, like):
-            v = load(x, at + j, four(like))
-            _put(g, to + j, value(v, j, None, about, row, beyond_near(about), v), past_cache)
             j += 4 * lanes
         else:
             m = min(lanes - after, n - j)

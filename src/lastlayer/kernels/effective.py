@@ -1,13 +1,16 @@
 """Logits as the softmax sees them: exp((z − top) / T), z being x, or cap · tanh(x / cap).
 
-Two large z rounded to float32 would differ by more than is promised, so with a cap float32 has
-y = (z − top) / (T ln 2) as a sum of two numbers:
+With a cap float32 has t = (z − top) / (T ln 2) in one of three ways, and 2^t as power.py has it:
 
-    z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …).
+- **near** logits in one step, t = x w((x / cap)²) + start, w = tanh(a) / (a T ln 2) a polynomial.
+  What start loses of −top / (T ln 2) is the same for all logits of a row, and added to their sum.
+  w is rounded: near are those up to 14 T or so, and half the cap.
+- those **within reach** of their cap, 0.96 cap, and less where the cap is above 34 T, as
+      z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …),
+  a sum of two numbers: t, and what rounding it has lost. The second part is at most 10 T.
+- of **outer** ones z is what is left of a cap up to 34 T, and the tanh of the rest is computed in
+  float64; t as a sum of two numbers again.
 
-The first part is rounded as x − m of logits without a cap is. The second is at most 10 T, right to
-1e-6 T, for a logit within the REACH of its cap: 0.96 cap, and less where the cap is above 34 T. Of
-outer ones z is what is left of a cap up to 34 T, and the tanh of the rest is computed in float64.
 Which it is depends on nothing but the logit and its row's maximum, and so then does the result.
 """
 
@@ -21,58 +24,62 @@ from numba import types
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
-from lastlayer.kernels.power import is_swift, power_scaled
+from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_scaled
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
 from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
-from lastlayer.kernels.softcap_row import (
+from lastlayer.kernels.softcap_call import (
     CAP,
     DECAY,
     END_32,
     END_LACKS,
     LACKS,
+    MINUS_SHARE,
     OUTER,
     RATE,
     RATE_32,
-    SHARE,
     UNIT,
-    about_rows,
+    near_series,
     series,
 )
-from lastlayer.kernels.vecmath import exp_scaled, lifted, lifted_power
+from lastlayer.kernels.softcap_row import BEYOND, about_rows
+from lastlayer.kernels.vecmath import exp_scaled
 
-_MAGIC, _LN2 = 12582912.0, 0.6931471805599453
-_Q0, _Q1 = 0.49999229194055206, 0.16667113435392655  # as in vecmath.py, of 4 terms
-_Q2, _Q3 = 0.041890443645344326, 0.008312701878940143
-_LOWEST = -189.0  # 2^y of a lower y is that of it: nothing beside the 1 of a maximum
+_LN2 = 0.6931471805599453
 
 # --------------------------------------------------------------------------- a vector of logits
 
 
 @inner
-def _exp2_scaled(high: Any, low: Any) -> Any:
-    """2^64 · 2^(high + low) in float32, for a sum in [−190, 0] of which `low` is a small part.
-
-    Q of 4 terms is off by 1e-7, half of what `low` may be.
-    """
-    k = (high + low) + const(_MAGIC, high)
-    n = k - const(_MAGIC, high)
-    r = (high - n) + low
-    q = fma(lifted(_Q3 * _LN2**5, r), r, lifted(_Q2 * _LN2**4, r))
-    q = fma(fma(q, r, lifted(_Q1 * _LN2**3, r)), r, lifted(_Q0 * _LN2**2, r))
-    q = fma(q, r, lifted(_LN2, r))
-    return lifted_power(fma(q, r, lifted(1.0, r)), k, n)
+def _near(v: Any, about: Any) -> Any:
+    """(t, dz/dx) of near logits."""
+    cap, s = about[0], v * v
+    w = fma(near_series(s, cap), s, const(cap[RATE_32], v))
+    return fma(v, w, const(about[1], v)), _slope(v * w, cap)
 
 
 @inner
-def _near(v: Any, about: Any) -> Any:
-    """(y in two parts, dz/dx) of logits within reach."""
-    cap, high, low = about[0], const(about[1], v), const(about[2], v)
-    s, share = v * v, const(cap[SHARE], v)
-    first = fma(v, const(cap[RATE_32], v), high)
-    second = fma(v, fma(series(s, cap), s, const(cap[LACKS], v)), low)
-    t = fma(first + second, share, negative(high * share))
-    return first, second, fma(negative(t), t, const(1.0, v))
+def _slope(y: Any, cap: Any) -> Any:
+    """1 − tanh² of y = RATE · z."""
+    return fma(y * y, const(cap[MINUS_SHARE], y), const(1.0, y))
+
+
+@inner
+def _within(v: Any, about: Any) -> Any:
+    """(t, what it has lost, dz/dx) of logits within reach, near ones as `_near`."""
+    cap, s = about[0], v * v
+    t, slope = _near(v, about)
+    h = fma(series(s, cap), s, const(cap[LACKS], v))
+    far, lost = _in_one(fma(v, const(cap[RATE_32], v), const(about[1], v)), v * h)
+    others = far, lost, _slope(v * (h + const(cap[RATE_32], v)), cap)
+    return _choose(less(s, const(about[4], v)), (t, const(0.0, v), slope), others)
+
+
+@inner
+def _in_one(first: Any, second: Any) -> Any:
+    """The sum of two numbers, and what its rounding has lost."""
+    t = first + second
+    return t, (first - t) + second
 
 
 @inner
@@ -82,16 +89,18 @@ def _outer(v: Any, about: Any) -> Any:
     z = ±cap (1 − 2 E / (1 + E)), E = exp(−2 |x| / cap): what is taken from the cap is at most a
     quarter of it, and float32 has the digits for that.
     """
-    cap, high, low = about[0], const(about[1], v), const(about[2], v)
+    cap, high = about[0], const(about[1], v)
     one, zero, end = const(1.0, v), const(0.0, v), const(cap[END_32], v)
     below = less(v, zero)
     exponent = where(below, v, negative(v)) * const(cap[DECAY], v)
-    e = _exp2_scaled(maximum(const(-125.0, v), exponent), zero) * const(2.0**-64, v)
+    e = power_of(maximum(const(-125.0, v), exponent)) * const(2.0**-64, v)
     inverse = one / (one + e)
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
-    first = where(below, negative(end), end) + high
-    return first, where(below, negative(rest), rest) + low, const(4.0, v) * (ratio * inverse)
+    end, rest = where(below, negative(end), end), where(below, negative(rest), rest)
+    first = end + high
+    t, lost = _in_one(first, rest + ((end - first) + high))
+    return t, lost, const(4.0, v) * (ratio * inverse)
 
 
 @inner
@@ -102,40 +111,45 @@ def _choose(mask: Any, a: Any, b: Any) -> Any:
 @inner
 def _far(v: Any, about: Any) -> Any:
     """The same of any finite logits, by way of float64."""
-    cap, high, low = about[0], const(about[1], v), const(about[2], v)
-    (v_a, v_b), (h_a, h_b), (l_a, l_b) = doubled(v), doubled(high), doubled(low)
+    cap, high = about[0], const(about[1], v)
+    (v_a, v_b), (h_a, h_b) = doubled(v), doubled(high)
     z_a, slope_a = capped_and_slope(v_a, cap[CAP])
     z_b, slope_b = capped_and_slope(v_b, cap[CAP])
-    y_a = fma(z_a, const(cap[RATE], z_a), h_a) + l_a
-    y_b = fma(z_b, const(cap[RATE], z_b), h_b) + l_b
-    first = halved(y_a, y_b)
-    f_a, f_b = doubled(first)
-    return first, halved(y_a - f_a, y_b - f_b), halved(slope_a, slope_b)
+    (l_a, l_b), rate = doubled(where(_beyond(high), const(about[2], v), const(0.0, v))), cap[RATE]
+    t_a, t_b = fma(z_a, const(rate, z_a), h_a) + l_a, fma(z_b, const(rate, z_b), h_b) + l_b
+    t = halved(t_a, t_b)
+    f_a, f_b = doubled(t)
+    return t, halved(t_a - f_a, t_b - f_b), halved(slope_a, slope_b)
+
+
+@inner
+def _beyond(high: Any) -> Any:
+    """Where a row's top is so large that all its logits are far, and no factor of a sum is left."""
+    return less(const(BEYOND, high), maximum(high, negative(high)))
 
 
 @inner
 def _whichever(v: Any, about: Any) -> Any:
-    """The same of all logits; y is −inf, and the slope 1, for −inf."""
+    """The same of all logits; t is −inf, and the slope 1, for −inf."""
     minus_inf = const(-np.inf, v)
     masked = equal(v, minus_inf)
     x = where(masked, const(0.0, v), v)
     # what is masked is within any limit, also within that of a row that is none
     square = where(masked, const(-1.0, v), x * x)
-    within, found = less(square, const(about[3], v)), _near(x, about)
+    within, found = less(square, const(about[3], v)), _within(x, about)
     if not all_of(within):
-        others = _outer(x, about)
-        outer = less(square, const(about[0][OUTER], v))
+        outer = less(square, const(about[0][OUTER], v)) | within
+        found = _choose(within, found, _outer(x, about))
         if not all_of(outer):
-            others = _choose(outer, others, _far(x, about))
-        found = _choose(within, found, others)
-    first, second, slope = found
-    first = where(masked, minus_inf, first)
-    lost = less(first, const(_LOWEST, v))
-    return first, where(lost, const(0.0, v), second), where(masked, const(1.0, v), slope)
+            found = _choose(outer, found, _far(x, about))
+    t, lost, slope = found
+    t = where(masked, minus_inf, t)
+    lost = where(less(t, const(LOWEST, v)), const(0.0, v), lost)
+    return t, lost, where(masked, const(1.0, v), slope)
 
 
-# How far out logits are known to be, for `effect`: within reach; that, or outer ones; anywhere.
-NEAR, OUTER_TOO, ANY = None, True, 0
+# How far out logits are known to be, for `effect`: near, or anywhere.
+NEAR, ANY = None, 0
 
 
 @by_dtype
@@ -163,7 +177,7 @@ def all_within(squares: Any, about: Any) -> Any:
 
     def compared(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
-        return all_of(less(most, const(about[3], most)))
+        return all_of(less(most, const(about[4], most)))
 
     if _in_two(about):
         return compared
@@ -171,30 +185,16 @@ def all_within(squares: Any, about: Any) -> Any:
 
 
 @by_dtype
-def all_outer(squares: Any, about: Any) -> Any:
-    """Whether they are NEAR or OUTER_TOO; asked where not all are NEAR."""
+def near_alone(squares: Any, about: Any) -> Any:
+    """The same of a single vector; no without a cap, where ANY is the same and compiled anyway."""
 
     def no(squares: Any, about: Any) -> Any:
         return False
 
     def compared(squares: Any, about: Any) -> Any:
-        most = fold_largest(squares)
-        return all_of(less(most, const(about[0][OUTER], most)))
+        return all_of(less(squares, const(about[4], squares)))
 
     return compared if _in_two(about) else no
-
-
-@by_dtype
-def beyond_near(about: Any) -> Any:
-    """OUTER_TOO, or NEAR where all are: nothing is then compiled for the others."""
-
-    def alike(about: Any) -> Any:
-        return NEAR
-
-    def outer(about: Any) -> Any:
-        return OUTER_TOO
-
-    return outer if _in_two(about) else alike
 
 
 def _in_two(about: Any) -> bool:
@@ -207,7 +207,10 @@ def _swift(about: Any) -> bool:
 
 @by_dtype
 def effect(v: Any, about: Any, near: Any) -> Any:
-    """(`exp_scaled` of z − top, z − top, dz/dx) of logits; the last is None without a cap."""
+    """(`exp_scaled` of z − top, z − top, dz/dx) of logits; the last is None without a cap.
+
+    The first lacks a factor, `scale_of` the row, in float32 with a cap or at a temperature of 1.
+    """
 
     def plain(v: Any, about: Any, near: Any) -> Any:
         gap = v - const(about[1], v)
@@ -224,24 +227,20 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         gap = z - const(about[1], v)
         return exp_scaled(gap, about[2]), gap, slope
 
-    def within(v: Any, about: Any, near: Any) -> Any:
-        first, second, slope = _near(v, about)
-        return _exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
-
-    def not_far(v: Any, about: Any, near: Any) -> Any:
-        mask = less(v * v, const(about[3], v))
-        first, second, slope = _choose(mask, _near(v, about), _outer(v, about))
-        return _exp2_scaled(first, second), (first + second) * const(about[0][UNIT], v), slope
+    def all_near(v: Any, about: Any, near: Any) -> Any:
+        t, slope = _near(v, about)
+        gap = (t + const(about[2], v)) * const(about[0][UNIT], v)
+        return power_of(t), gap, slope
 
     def anywhere(v: Any, about: Any, near: Any) -> Any:
-        first, second, slope = _whichever(v, about)
-        e = _exp2_scaled(maximum(const(_LOWEST, v), first), second)
-        return e, (first + second) * const(about[0][UNIT], v), slope
+        t, lost, slope = _whichever(v, about)
+        e = power_of(maximum(const(LOWEST, t), t))
+        low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
+        gap = (t + (lost + low)) * const(about[0][UNIT], t)
+        return fma(e, lost * const(_LN2, t), e), gap, slope
 
     if _in_two(about):
-        if isinstance(near, types.NoneType):
-            return within
-        return not_far if isinstance(near, types.Boolean) else anywhere
+        return all_near if isinstance(near, types.NoneType) else anywhere
     if _swift(about):
         return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct

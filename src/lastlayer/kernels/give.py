@@ -58,7 +58,7 @@ def give_gradient(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: An
     """The gradient of a block."""
     d, row, indices, rate, inv_t, cap, weights, mix, count, kept, bases, past, like = extra
     if d[SAMPLE + r] <= 0.0:  # left out, whatever its logits hold
-        emit(nothing, None, (None,), None, x, at, n, -1, as_like(0.0, like), g, to, past, like)
+        emit(nothing, (None,), None, x, at, n, -1, as_like(0.0, like), g, to, past, like)
         return
     label = pointer(indices, _I64)[row + r] - block if indices != 0 else -1
     # what lies in a cache has it written afterwards
@@ -89,7 +89,7 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
         m, single = as_like(d[M + r], like), d[TIES + r] == 1.0
         several = (m, factor, share, single, alone, t, t_at, weights, block, mix)
         own = as_like(d[OWN + r], like)
-        emit(minus_coefficients, cap, about, several, x, at, n, label, own, g, to, past, like)
+        emit(minus_coefficients, about, several, x, at, n, label, own, g, to, past, like)
 
 
 @inner
@@ -99,7 +99,7 @@ def give_softmax(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
     d, logarithms, count, kept, bases, past, like = extra
     if logarithms:
         about, log_s = about_row(d, r, None, None, like), as_like(d[SHARE + r], like)
-        emit(logarithm, None, about, log_s, x, at, n, -1, log_s, g, to, past, like)
+        emit(logarithm, about, log_s, x, at, n, -1, log_s, g, to, past, like)
     else:
         give_scaled(d, r, block, n, x, at, -1, g, to, None, 1.0, None, None, count, kept, bases,
                     past, like)  # fmt: skip
@@ -116,7 +116,7 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 kept: Any, bases: Any, past: Any, like: Any) -> None:  # fmt: skip
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         own = as_like(d[OWN + r], like)
-        emit(scaled_exp, cap, about, factor, x, at, n, label, own, g, to, past, like)
+        emit(scaled_exp, about, factor, x, at, n, label, own, g, to, past, like)
 
     def by_base(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 g: Any, to: Any, rate: Any, inv_t: Any, cap: Any, smoothed: Any, count: Any,
@@ -130,7 +130,7 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
                 base = top
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
-            m, (about, scale) = end - block - j, about_base(base, top, rate, like)
+            m, (about, scale) = end - block - j, about_base(base, top, rate, cap, like)
             less = _if_at_top(smoothed, base, top, like)
             give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
                       factor * scale, less, count, kept, past, like)  # fmt: skip
@@ -151,7 +151,7 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
              g: Any, to: Any, about: Any, factor: Any, smoothed: Any, count: Any, kept: Any,
              past: Any, like: Any) -> None:  # fmt: skip
         own, row = as_like(d[OWN + r], like), _beside(as_like(factor, like), smoothed)
-        emit(computed, None, about, row, x, at, n, label, own, g, to, past, like)
+        emit(computed, about, row, x, at, n, label, own, g, to, past, like)
 
     def as_kept(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
              g: Any, to: Any, about: Any, factor: Any, smoothed: Any, count: Any, kept: Any,
@@ -159,10 +159,10 @@ def give_part(near: Any, d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, la
         own = as_like(d[OWN + r], like)
         if near and holds(block, like):
             e_at, row = kept_at(r, block, count, like), _beside(products(factor, like), smoothed)
-            emit(product, None, (None,), row, kept, e_at, n, label, own, g, to, past, like)
+            emit(product, (None,), row, kept, e_at, n, label, own, g, to, past, like)
         else:
             row = _beside(as_like(factor, like), smoothed)
-            emit(computed, None, about, row, x, at, n, label, own, g, to, past, like)
+            emit(computed, about, row, x, at, n, label, own, g, to, past, like)
 
     return anew if isinstance(kept, types.NoneType) else as_kept
 

@@ -28,15 +28,9 @@ from lastlayer.kernels.memory import (
     width,
     write,
 )
-from lastlayer.kernels.row import (
-    LANES,
-    REST,
-    ROWS,
-    TIES,
-    M,
-)
+from lastlayer.kernels.row import REST, ROWS, TIES, M
 from lastlayer.kernels.simd import differ, fill, maximum, where
-from lastlayer.kernels.softcap_row import about_rows, set_tops
+from lastlayer.kernels.softcap_row import about_rows, scale_group, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
     pairs_out,
@@ -46,7 +40,6 @@ from lastlayer.kernels.turn import (
     turn_in,
     turn_out,
 )
-from lastlayer.kernels.vecmath import unscale
 
 _F64 = np.float64(0)
 
@@ -153,10 +146,11 @@ def largest_of_group(x: Any, count: Any, cap: Any, like: Any) -> Any:
 
 @inner
 def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
-              ahead: Any, like: Any) -> None:  # fmt: skip
+              mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
 
-    Asks for the lines `ahead`. And z − top into `gaps`, dz/dx into `slopes`, unless they are None.
+    Asks for the lines `ahead`. And z − top into `gaps`, dz/dx into `slopes`, unless they are None;
+    exp_scaled is multiplied by the latter where nothing is added to it later, with `mix` None.
     """
     lanes = lane_count(like)
     m, squares = largest_of_group(x, count, cap, like)
@@ -164,44 +158,55 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
     set_tops(d, m, cap)
     about = about_rows(d, 0, rate, cap, like)
     if all_within(squares, about):
-        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, ahead, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, mix, ahead, like)
     else:
-        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, ahead, like)
-    for r in range(0, lanes, LANES):
-        store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
+        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, mix, ahead, like)
+    scale_group(d, cap, lanes, like)
 
 
 @inner
 def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
-                near: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+                near: Any, mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     """The sums of `sum_group`; `near` as in effective.py."""
     lanes, buffers, j = lane_count(like), (g, gaps, slopes), 0
     sums = fill(0.0, like), fill(0.0, like)
     while j + 2 <= count:  # two together: every number that exp needs is fetched once for both
         ask(ahead, j)
         ask(ahead, j + 1)
-        sums = _with_class(x, buffers, j * lanes, m, about, near, sums, like)
-        sums = _with_class(x, buffers, (j + 1) * lanes, m, about, near, sums, like)
+        sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
+        sums = _with_class(x, buffers, (j + 1) * lanes, m, about, near, mix, sums, like)
         j += 2
     if j < count:
         ask(ahead, j)
-        sums = _with_class(x, buffers, j * lanes, m, about, near, sums, like)
+        sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
     store(d, REST, sums[0])
     store(d, TIES, fill(count, like) - sums[1])
 
 
 @inner
-def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, sums: Any,
+def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, mix: Any, sums: Any,
                 like: Any) -> Any:  # fmt: skip
     """Σ exp below the maximum, and how many are below it, with those of the class at k."""
     v, (total, others) = load(x, k, like), sums
     e, gap, slope = effect(v, about, near)
-    store(buffers[0], k, e)
+    store(buffers[0], k, _left(e, slope, buffers[2], mix))
     _keep(buffers[1], k, gap)
     _keep(buffers[2], k, slope)
     below = differ(v, m)
     more = others + fill(1.0, like)
     return where(below, total + e, total), where(below, more, others)
+
+
+@by_dtype
+def _left(e: Any, slope: Any, slopes: Any, mix: Any) -> Any:
+    def alone(e: Any, slope: Any, slopes: Any, mix: Any) -> Any:
+        return e
+
+    def steeply(e: Any, slope: Any, slopes: Any, mix: Any) -> Any:
+        return e * slope
+
+    plain = isinstance(slopes, types.NoneType) or not isinstance(mix, types.NoneType)
+    return alone if plain else steeply
 
 
 @by_dtype

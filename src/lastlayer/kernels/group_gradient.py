@@ -11,10 +11,26 @@ from lastlayer.kernels.effective import sloped
 from lastlayer.kernels.group import ask_to_write
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of
-from lastlayer.kernels.memory import lane_count, load, store
-from lastlayer.kernels.row import ALONE, COUNTS, FACTOR, LABEL, LACK, LEADS, OWN, SHARE, TIES, M
+from lastlayer.kernels.memory import gather_at, lane_count, load, store
+from lastlayer.kernels.row import (
+    ALONE,
+    COUNTS,
+    FACTOR,
+    LABEL,
+    LACK,
+    LANES,
+    LEADS,
+    OWN,
+    ROWS,
+    SHARE,
+    SLOPE,
+    TIES,
+    M,
+)
 from lastlayer.kernels.simd import at_least, equal, fill, less, maximum, negative, where
 from lastlayer.kernels.vecmath import LIFT, TINY_32, TINY_64, times
+
+_F64 = np.float64(0)
 
 
 @by_dtype
@@ -72,44 +88,77 @@ def _product(e: Any, factor: Any, normal: Any) -> Any:
 
 
 @by_dtype
-def _slope(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
-    def nothing(slopes: Any, at: Any, cap: Any, like: Any) -> None:
+def _slope(slopes: Any, at: Any, mix: Any, like: Any) -> Any:
+    def nothing(slopes: Any, at: Any, mix: Any, like: Any) -> None:
         return None
 
-    def kept(slopes: Any, at: Any, cap: Any, like: Any) -> Any:
+    def kept(slopes: Any, at: Any, mix: Any, like: Any) -> Any:
         return load(slopes, at, like)
 
-    return nothing if isinstance(cap, types.NoneType) else kept
+    return nothing if types.none in (slopes, mix) else kept
+
+
+@by_dtype
+def slope_labels(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> Any:
+    """dz/dx at the labels of rows, where `sum_group` has multiplied by it, for `slope_own`."""
+
+    def nothing(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> None:
+        pass
+
+    def gathered(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> None:
+        store(d, SLOPE + r, gather_at(slopes, places, counts, _F64))
+
+    return gathered if _steep(slopes, mix) else nothing
+
+
+@by_dtype
+def slope_own(d: Any, slopes: Any, mix: Any) -> Any:
+    """The labels' own entries, and what they lack, times dz/dx there."""
+
+    def nothing(d: Any, slopes: Any, mix: Any) -> None:
+        pass
+
+    def times_slope(d: Any, slopes: Any, mix: Any) -> None:
+        for r in range(0, ROWS, LANES):
+            slope = load(d, SLOPE + r, _F64)
+            store(d, OWN + r, load(d, OWN + r, _F64) * slope)
+            store(d, LACK + r, load(d, LACK + r, _F64) * slope)
+
+    return times_slope if _steep(slopes, mix) else nothing
+
+
+def _steep(slopes: Any, mix: Any) -> bool:
+    return isinstance(mix, types.NoneType) and not isinstance(slopes, types.NoneType)
 
 
 @by_dtype
 def give_group(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
+               indexed: Any, mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
     """From exp_scaled in `g` to the gradient; asks for the lines `ahead` to write them."""
 
     def careful(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-                indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
-        _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap,
+                indexed: Any, mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+        _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix,
                       load(d, FACTOR, like), None, ahead, like)  # fmt: skip
 
     def either(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-               indexed: Any, mix: Any, cap: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+               indexed: Any, mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
         factor = load(d, FACTOR, like)
         if _all_normal(g, factor, count, like):
             factor = factor * fill(borders(like)[0], like)
-            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, True,
+            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, factor, True,
                           ahead, like)  # fmt: skip
         else:
-            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, cap, factor, None,
+            _give_classes(d, x, g, slopes, a, t, weights, count, indexed, mix, factor, None,
                           ahead, like)  # fmt: skip
 
-    # under a soft-cap it isn't worth asking, nor compiling twice
-    return either if isinstance(cap, types.NoneType) else careful
+    # where more is made of capped products it isn't worth asking, nor compiling twice
+    return either if types.none in (slopes, mix) else careful
 
 
 @inner
 def _give_classes(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: Any, count: Any,
-                  indexed: Any, mix: Any, cap: Any, factor: Any, normal: Any, ahead: Any,
+                  indexed: Any, mix: Any, factor: Any, normal: Any, ahead: Any,
                   like: Any) -> None:  # fmt: skip
     lanes, zero, one = lane_count(like), fill(0.0, like), fill(1.0, like)
     counts = less(zero, load(d, COUNTS, like))
@@ -133,6 +182,6 @@ def _give_classes(d: Any, x: Any, g: Any, slopes: Any, a: Any, t: Any, weights: 
                 r = r - share * load(a, k, like)
             r = where(single, where(equal(load(x, k, like), m), alone, r), r)
         r = where(equal(class_, label), where(leads, own, e - lack), r)
-        r = sloped(r, _slope(slopes, k, cap, like))
+        r = sloped(r, _slope(slopes, k, mix, like))
         store(g, k, where(counts, r, zero))  # left out: 0, whatever the logits hold
         class_ = class_ + one

@@ -1,9 +1,9 @@
 """Exponentials that the sums of a row leave behind for its gradient: none is computed twice.
 
 They lie in the thread's working memory, lifted as `exp_scaled` gives them, each relative to the
-largest logit that was known when its block was summed, its base. A gradient or probability is then
-one product. Where they do not fit, or the logits come block by block through a buffer, the same
-exponential is computed anew: what it is depends on the row alone.
+largest logit that was known when its block was summed, its base; under a soft-cap multiplied by
+dz/dx. A gradient or probability is then one product. Where they do not fit, or the logits come
+block by block through a buffer, the same is computed anew: what it is depends on the row alone.
 """
 
 from __future__ import annotations
@@ -40,20 +40,24 @@ def kept_at(row: Any, block: Any, count: Any, like: Any) -> Any:
 
 
 @by_dtype
-def worthwhile(result: Any, t: Any, weights: Any, cap: Any) -> Any:
+def worthwhile(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
     """None where no exponential is computed twice, or more is made of it than a product.
 
-    With soft targets, or weights of smoothed classes, each class has a coefficient of its own.
+    With soft targets, or weights of smoothed classes, each class has a coefficient of its own, and
+    under a soft-cap what smoothing gives it has a factor that was not kept.
     """
 
-    def no(result: Any, t: Any, weights: Any, cap: Any) -> Any:
+    def no(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
         return None
 
-    def yes(result: Any, t: Any, weights: Any, cap: Any) -> Any:
+    def yes(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
         return True
 
-    plain = all(isinstance(option, types.NoneType) for option in (t, weights, cap))
-    return yes if plain and not isinstance(result, types.NoneType) else no
+    def absent(*options: Any) -> bool:
+        return all(isinstance(option, types.NoneType) for option in options)
+
+    enough = absent(mix) or absent(t, weights, cap)
+    return yes if enough and not absent(result) else no
 
 
 @by_dtype
@@ -106,10 +110,7 @@ def common_base(bases: Any, row: Any, first: Any, end: Any, top: Any, like: Any)
 
 @by_dtype
 def keep(kept: Any, at: Any, n: Any, e: Any) -> Any:
-    """Store a vector, of which n lanes count (None: all), to be read again; not where kept is None.
-
-    A kernel under a soft-cap keeps nothing.
-    """
+    """Store a vector, of which n lanes count (None: all), to be read again; not to None."""
 
     def nowhere(kept: Any, at: Any, n: Any, e: Any) -> None:
         pass

@@ -14,7 +14,7 @@ from lastlayer.kernels import gathered, group, layout, narrow, row, threads, til
 from lastlayer.kernels.coefficients import PORTION, faults_between
 from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
-from lastlayer.kernels.softcap_row import constants
+from lastlayer.kernels.softcap_call import constants
 from lastlayer.problem import Problem
 
 _SCRATCH = max(tile.SCRATCH, group.SCRATCH)

@@ -21,7 +21,7 @@ from lastlayer.kernels.group import (
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
-from lastlayer.kernels.group_gradient import give_group
+from lastlayer.kernels.group_gradient import give_group, slope_labels, slope_own
 from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
@@ -49,6 +49,7 @@ from lastlayer.kernels.row import (
     give_run,
 )
 from lastlayer.kernels.simd import equal, fill, less, where
+from lastlayer.kernels.softcap_row import scale_factors
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -110,7 +111,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
-        sum_group(d, logits, result, gaps, slopes, count, rate, cap, ahead, like)
+        sum_group(d, logits, result, gaps, slopes, count, rate, cap, mix, ahead, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
@@ -123,6 +124,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                 places = one_a_lane(labels, lanes, r)
                 store(d, LABEL + r, where(counts, as_floats(labels), fill(-1.0, _F64)))
                 _pick(d, r, logits, gaps, places, counts, cap)
+                slope_labels(d, r, slopes, places, counts, mix)
         if mix is None:
             finish_index(d, numbers, g, tile, like)
         else:
@@ -131,8 +133,10 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 
         if g is not None:
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
+            scale_factors(d, rate, cap)
+            slope_own(d, slopes, mix)
             ahead = results_ahead(g, start, place, count, like)
-            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, cap, ahead,
+            give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, ahead,
                        like)  # fmt: skip
             store_group(result, g, start, place, count, tile, like)
         row += tile
@@ -156,7 +160,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
         if y is None or logarithms:
-            sum_group(d, logits, result, None, None, count, None, None, ahead, like)
+            sum_group(d, logits, result, None, None, count, None, None, None, ahead, like)
             finish_normaliser(d, tile, like)
         if y is None:
             give_run(d, LOSS, pointer(lse, like), row, tile)

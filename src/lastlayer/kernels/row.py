@@ -45,7 +45,8 @@ COUNTS = 15 * ROWS  # 1 where the row's weight is above 0, which float32 may rou
 HIGH, LOW, LIMIT, SLOPE = 16 * ROWS, 17 * ROWS, 18 * ROWS, 19 * ROWS  # see softcap_row.py
 LACK, LEADS, LABEL = 20 * ROWS, 21 * ROWS, 22 * ROWS  # the label of a row that counts, or −1
 FAULTS = 23 * ROWS  # a number for the whole call: soft targets that are none
-STATES = 24 * ROWS
+NEAR_LIMIT = 24 * ROWS  # see softcap_row.py
+STATES = 25 * ROWS
 
 
 @inner

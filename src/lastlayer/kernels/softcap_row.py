@@ -1,4 +1,4 @@
-"""What a soft-cap comes to for a call and for a row, before its logits are looked at.
+"""What a soft-cap comes to for a row, before its logits are looked at.
 
 What a kernel is given for a cap is None, the cap itself for arithmetic in float64, or for float32
 a tuple of `constants`; `effective.py` tells what for.
@@ -6,7 +6,6 @@ a tuple of `constants`; `effective.py` tells what for.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,80 +15,67 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, first_of
 from lastlayer.kernels.memory import as_like, lane_count, load, store
 from lastlayer.kernels.power import is_swift, start_of
-from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, ROWS, TOP, M
-from lastlayer.kernels.simd import bits, const, fill, fma, from_bits, less, negative, where
+from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, NEAR_LIMIT, REST, ROWS, TOP, M
+from lastlayer.kernels.simd import (
+    bits,
+    const,
+    fill,
+    fma,
+    from_bits,
+    less,
+    maximum,
+    negative,
+    where,
+)
 from lastlayer.kernels.softcap import capped_and_slope
+from lastlayer.kernels.softcap_call import CAP, NEAR_TO, RATE, REACH, UNIT, T, series_in_pairs
 from lastlayer.kernels.vecmath import unscale
 
-_F64 = np.float64(0)
-_BEYOND = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
-
-# H_1 … H_7 for a cap of at most 34 T, with which tanh is off by at most 1.3e-9 up to 0.96, and for
-# others, off by at most 7e-10 a³ up to 0.75: cap · tanh(x / cap) is off by at most 5e-8 T.
-_H = (-0.33333289859546816, 0.13332332255019344, -0.053883500314570704, 0.02150901327912812,
-      -0.007995570813743524, 0.0023494028198098368, -0.00037568239696584394)  # fmt: skip
-_H_WIDE = (-0.333333332777677, 0.13333323351853643, -0.053965320491635244, 0.021836935342139437,
-           -0.008688660825459398, 0.003096142905961521, -0.0007002093077952321)  # fmt: skip
-
-_OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
-
-# What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
-# lacks; the reciprocal; 1 / (CAP · RATE), REACH, T; CAP · RATE in float32 and what that lacks;
-# 2 / (CAP ln 2); the square up to which a logit is an outer one; then RATE · h in x².
-(CAP, RATE, RATE_32, LACKS, UNIT, SHARE, REACH, T, END_32, END_LACKS, DECAY, OUTER,
- SERIES) = range(13)  # fmt: skip
-
-
-def constants(cap: float, temperature: float) -> tuple[float, ...]:
-    """What kernels in float32 need of a soft-cap and a temperature."""
-    rate = 1.0 / (temperature * math.log(2.0))
-    rate_32 = float(np.float32(rate))
-    farthest, terms = (0.96, _H) if cap <= 34.0 * temperature else (0.75, _H_WIDE)
-    reach = min(farthest * cap, math.cbrt(30.0 * temperature * cap * cap))
-    series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(terms, 1)]
-    for k, c in enumerate(series, 1):
-        small = abs(c) < 1e-37  # not to be held as a normal number
-        if abs(c) > 1e37 or (small and abs(c) * reach ** (2 * k + 1) > 1e-8):
-            reach = 0.0  # no logit is within it
-        if reach == 0.0 or small:
-            series[k - 1] = 0.0
-    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
-    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
-    end_32 = float(np.float32(cap * rate))
-    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, 1.0 / (cap * rate), reach,
-            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
-            *series)  # fmt: skip
-
-
-@inner
-def series(s: Any, cap: Any) -> Any:
-    """RATE · h of s = x², without a factor of s."""
-    q = fma(const(cap[SERIES + 6], s), s, const(cap[SERIES + 5], s))
-    q = fma(fma(q, s, const(cap[SERIES + 4], s)), s, const(cap[SERIES + 3], s))
-    q = fma(q, s, const(cap[SERIES + 2], s))
-    return fma(fma(q, s, const(cap[SERIES + 1], s)), s, const(cap[SERIES], s))
-
+_F64, _LN2 = np.float64(0), 0.6931471805599453
+_FARTHEST = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
+BEYOND = 2.0**14  # from which on RATE · top has lost too much as a float32
 
 # --------------------------------------------------------------------------- a row's maximum
 
 
 @inner
-def _top_in_two(m: Any, cap: Any) -> Any:
-    """cap · tanh(m / cap) of vectors of float64; RATE times it as minus two parts, of which the
-    first is a float32; and the square of how far out a logit of the row may be.
-    """  # fmt: skip
-    s, reach, zero = m * m, const(cap[REACH], m), const(0.0, m)
-    y = m * fma(series(s, cap), s, const(cap[RATE], m))
-    top = y * const(cap[UNIT], m)
+def _top_of(m: Any, cap: Any) -> Any:
+    """cap · tanh(m / cap) of vectors of float64."""
+    s, reach = m * m, const(cap[REACH], m)
+    top = m * fma(series_in_pairs(s, cap), s, const(cap[RATE], m)) * const(cap[UNIT], m)
     within = less(s, reach * reach)
     if not all_of(within):
         top = where(within, top, capped_and_slope(m, cap[CAP])[0])
-        y = top * const(cap[RATE], m)
+    return top
+
+
+@inner
+def _starts_of(top: Any, cap: Any) -> Any:
+    """Of rows with such a top, −RATE · top in two parts, of which the first is a float32, and the
+    squares up to which logits are within reach and near. Of vectors of float64 and numbers.
+    """  # fmt: skip
+    zero, infinite = const(0.0, top), const(np.inf, top)
+    finite = less(top, infinite) & less(negative(infinite), top)
+    y = where(finite, top, zero) * const(cap[RATE], top)
     high = from_bits(bits(y) & const(-1 << 29, bits(y)))
-    limit = const(_BEYOND * cap[T], m) - top
-    limit = where(less(limit, reach), limit, reach)
-    limit = where(less(zero, limit), limit, zero)
-    return top, negative(high), high - y, limit * limit
+    reach = _least(const(cap[REACH], top), const(_FARTHEST * cap[T], top) - top)
+    near_by = finite & less(maximum(y, negative(y)), const(BEYOND, y))
+    reach = where(near_by, maximum(reach, zero), zero)
+    near = _least(const(cap[NEAR_TO], top), reach)
+    return negative(high), high - y, reach * reach, near * near
+
+
+@inner
+def _least(a: Any, b: Any) -> Any:
+    return where(less(a, b), a, b)
+
+
+@inner
+def _scale(high: Any, low: Any) -> Any:
+    """2^low, what a start that is `high` has lost, 2^-10 at most; 1 where it is BEYOND."""
+    known = less(maximum(high, negative(high)), const(BEYOND, high))
+    x = where(known, low * const(_LN2, low), const(0.0, low))
+    return fma(x, fma(x, const(0.5, x), const(1.0, x)), const(1.0, x))
 
 
 @by_dtype
@@ -107,9 +93,8 @@ def set_top(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> Any:
         d[TOP + r] = capped_and_slope(m, cap)[0]
 
     def in_two(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
-        top, high, low, limit = _top_in_two(fill(m, _F64), cap)
-        d[TOP + r], d[LIMIT + r] = first_of(top), first_of(limit)
-        d[HIGH + r], d[LOW + r] = first_of(high), first_of(low)
+        d[TOP + r] = first_of(_top_of(fill(m, _F64), cap))
+        d[HIGH + r], d[LOW + r], d[LIMIT + r], d[NEAR_LIMIT + r] = _starts_of(d[TOP + r], cap)
 
     if isinstance(cap, types.NoneType):
         return swiftly if is_swift(rate) else same
@@ -157,11 +142,13 @@ def set_tops(d: Any, m: Any, cap: Any) -> Any:
 
     def in_two(d: Any, m: Any, cap: Any) -> None:
         for r in range(0, ROWS, lane_count(_F64)):
-            top, high, low, limit = _top_in_two(load(d, M + r, _F64), cap)
+            top = _top_of(load(d, M + r, _F64), cap)
+            high, low, within, near = _starts_of(top, cap)
             store(d, TOP + r, top)
             store(d, HIGH + r, high)
             store(d, LOW + r, low)
-            store(d, LIMIT + r, limit)
+            store(d, LIMIT + r, within)
+            store(d, NEAR_LIMIT + r, near)
 
     if isinstance(cap, types.NoneType):
         return same
@@ -169,51 +156,92 @@ def set_tops(d: Any, m: Any, cap: Any) -> Any:
 
 
 @by_dtype
-def scale_of(d: Any, r: Any, rate: Any, like: Any) -> Any:
+def scale_of(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
     """What the sums of row r are to be multiplied by, in float64."""
 
-    def alike(d: Any, r: Any, rate: Any, like: Any) -> Any:
+    def alike(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return unscale(like)
 
-    def swiftly(d: Any, r: Any, rate: Any, like: Any) -> Any:
+    def swiftly(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return d[LOW + r] * unscale(like)
 
+    def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return _scale(d[HIGH + r], d[LOW + r]) * unscale(like)
+
+    if isinstance(cap, types.BaseTuple):
+        return in_two
     return swiftly if is_swift(rate) else alike
 
 
 @by_dtype
-def scale_factors(d: Any, rate: Any) -> Any:
+def scale_group(d: Any, cap: Any, lanes: Any, like: Any) -> Any:
+    """The sums of as many rows as lanes, multiplied by the same."""
+
+    def alike(d: Any, cap: Any, lanes: Any, like: Any) -> None:
+        for r in range(0, lanes, lane_count(_F64)):
+            store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
+
+    def in_two(d: Any, cap: Any, lanes: Any, like: Any) -> None:
+        for r in range(0, lanes, lane_count(_F64)):
+            rest = load(d, REST + r, _F64) * fill(unscale(like), _F64)
+            store(d, REST + r, rest * _scale(load(d, HIGH + r, _F64), load(d, LOW + r, _F64)))
+
+    return in_two if isinstance(cap, types.BaseTuple) else alike
+
+
+@by_dtype
+def scale_factors(d: Any, rate: Any, cap: Any) -> Any:
     """The factors of exp in the results of all rows, multiplied by the same, but for the lift."""
 
-    def alike(d: Any, rate: Any) -> None:
+    def alike(d: Any, rate: Any, cap: Any) -> None:
         pass
 
-    def swiftly(d: Any, rate: Any) -> None:
+    def swiftly(d: Any, rate: Any, cap: Any) -> None:
         for r in range(ROWS):
             d[FACTOR + r] *= d[LOW + r]
 
+    def in_two(d: Any, rate: Any, cap: Any) -> None:
+        for r in range(0, ROWS, lane_count(_F64)):
+            scale = _scale(load(d, HIGH + r, _F64), load(d, LOW + r, _F64))
+            store(d, FACTOR + r, load(d, FACTOR + r, _F64) * scale)
+
+    if isinstance(cap, types.BaseTuple):
+        return in_two
     return swiftly if is_swift(rate) else alike
 
 
-# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT). For the sums
-# of power.py (None, top, rate, start, shift).
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT).
+# For the sums of power.py (None, top, rate, start, shift).
 
 
 @by_dtype
-def about_base(base: Any, top: Any, rate: Any, like: Any) -> Any:
-    """(`about_row` of a row without a cap whose maximum were `base`, what exp is multiplied by).
+def about_base(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """(`about_row` of a row whose top were `base`, what exp is multiplied by).
 
     The latter beside that of a row whose maximum is `top`.
     """
 
-    def alike(base: Any, top: Any, rate: Any, like: Any) -> Any:
-        return (None, as_like(base, like), rate), 1.0
+    def alike(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return (cap, as_like(base, like), rate), 1.0
 
-    def swiftly(base: Any, top: Any, rate: Any, like: Any) -> Any:
+    def in_two(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
+        high, low, within, near = _starts_of(base, cap)
+        scale = 1.0
+        if base != top:
+            of_top = _starts_of(top, cap)
+            scale = _scale(high, low) / _scale(of_top[0], of_top[1])
+        return (
+            cap, as_like(high, like), as_like(low, like), as_like(within, like),
+            as_like(near, like),
+        ), scale  # fmt: skip
+
+    def swiftly(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
         shift, start, lost = start_of(base)
         about = None, as_like(base, like), rate, as_like(start, like), as_like(shift, like)
         return about, 1.0 if base == top else lost / start_of(top)[2]
 
+    if isinstance(cap, types.BaseTuple):
+        return in_two
     return swiftly if is_swift(rate) else alike
 
 
@@ -232,7 +260,8 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (
-            cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like), as_like(d[LIMIT + r], like)
+            cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like),
+            as_like(d[LIMIT + r], like), as_like(d[NEAR_LIMIT + r], like),
         )  # fmt: skip
 
     if isinstance(cap, types.BaseTuple):
@@ -248,6 +277,9 @@ def about_rows(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return cap, load(d, TOP + r, like), rate
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
-        return cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like)
+        return (
+            cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like),
+            load(d, NEAR_LIMIT + r, like),
+        )  # fmt: skip
 
     return in_two if isinstance(cap, types.BaseTuple) else direct

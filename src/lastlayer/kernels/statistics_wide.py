@@ -80,7 +80,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     if rises:
         rise(d, r, m, inv_t, variance)
         set_top(d, r, m, rate, None)
-    top, scale = as_like(d[M + r], like), scale_of(d, r, rate, like)
+    top, scale = as_like(d[M + r], like), scale_of(d, r, rate, None, like)
     about = about_row(d, r, rate, None, like)
     if m < d[M + r]:
         total, first, second = block_sums(x, at, n, None, about, rate, variance, marks, like)

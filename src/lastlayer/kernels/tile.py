@@ -26,6 +26,7 @@ from lastlayer.kernels.row import (
     LIMIT,
     LONGEST,
     LOW,
+    NEAR_LIMIT,
     REST,
     ROWS,
     TIES,
@@ -56,7 +57,7 @@ def begin(d: Any) -> None:
         d[M + r], d[TOP + r] = -np.inf, -np.inf
         d[REST + r], d[TIES + r] = 0.0, 0.0
         d[BEHIND + r], d[BELOW + r], d[AT_TOP + r] = 0.0, 0.0, 0.0
-        d[HIGH + r], d[LOW + r], d[LIMIT + r] = 0.0, 1.0, 0.0
+        d[HIGH + r], d[LOW + r], d[LIMIT + r], d[NEAR_LIMIT + r] = 0.0, 1.0, 0.0, 0.0
 
 
 @inner
@@ -92,10 +93,10 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
             m = np.float64(largest_of(most))
             if m > d[M + r]:
                 rise(d, r, m, rate, inv_t, cap)
-    about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, like)
+    about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, cap, like)
     if reached:
         level = as_like(d[M + r], like)
-        total, ties, most = block_sum(x, at, n, ahead, after, level, cap, about, kept, to, like)
+        total, ties, most = block_sum(x, at, n, ahead, after, level, about, kept, to, like)
         if known:
             store(totals, r * lane_count(like), total)
             store(totals, (TILE + r) * lane_count(like), ties)
@@ -106,7 +107,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
             d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
             d[TIES + r] += np.float64(total_of(ties))
     else:
-        total = block_below(x, at, n, ahead, cap, about, kept, to, like)
+        total = block_below(x, at, n, ahead, about, kept, to, like)
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
 
 
@@ -126,7 +127,7 @@ def find_largest(d: Any, x: Any, at: Any, step: Any, n: Any, tile: Any, rate: An
 
 
 @inner
-def add_totals(d: Any, n: Any, rate: Any, t: Any, weights: Any, mix: Any, totals: Any,
+def add_totals(d: Any, n: Any, rate: Any, cap: Any, t: Any, weights: Any, mix: Any, totals: Any,
                like: Any) -> None:  # fmt: skip
     """The sums of all rows from what `merge` left of them."""
     lanes = lane_count(like)
@@ -134,7 +135,7 @@ def add_totals(d: Any, n: Any, rate: Any, t: Any, weights: Any, mix: Any, totals
         store(d, REST + r, totals_across(totals, r * lanes))
         store(d, TIES + r, totals_across(totals, (TILE + r) * lanes))
     for r in range(TILE):
-        d[REST + r] *= scale_of(d, r, rate, like)
+        d[REST + r] *= scale_of(d, r, rate, cap, like)
     if mix is not None and t is None and weights is None:
         for r in range(TILE):
             share_alike(d, r, n, mix)
@@ -179,16 +180,19 @@ def visit(each: Any, extra: Any, staged: Any, size: Any, count: Any, tile: Any, 
 
 
 @by_dtype
-def rows_by_turns(count: Any, cap: Any) -> Any:
-    """Whether a row's maximum is taken while the row before it is summed; None for never."""
+def rows_by_turns(count: Any, g: Any, cap: Any) -> Any:
+    """Whether a row's maximum is taken while the row before it is summed; None for never.
 
-    def never(count: Any, cap: Any) -> Any:
+    A gradient under a soft-cap leaves no time for it.
+    """
+
+    def never(count: Any, g: Any, cap: Any) -> Any:
         return None
 
-    def of_some(count: Any, cap: Any) -> Any:
+    def of_some(count: Any, g: Any, cap: Any) -> Any:
         return BY_TURNS <= count <= LONGEST
 
-    return of_some if isinstance(cap, types.NoneType) else never
+    return of_some if types.none in (g, cap) else never
 
 
 @by_dtype
@@ -235,7 +239,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     note(bases, r, block, n, d[TOP + r], like)
     add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
     if whole and r == tile - 1:
-        add_totals(d, n, rate, t, weights, mix, totals, like)
+        add_totals(d, n, rate, cap, t, weights, mix, totals, like)
 
 
 # An option is looked for (`mix is None`) where it is an argument: Numba then leaves out what can't

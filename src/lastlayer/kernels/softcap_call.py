@@ -1,0 +1,99 @@
+"""What a soft-cap comes to for a call: the numbers that kernels in float32 are given for it.
+
+They are a tuple. In float64 a kernel is given the cap itself, and without one None; `effective.py`
+tells what the numbers are for. The polynomials: `benchmarks/tanh_polynomial.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lastlayer.kernels.jit import inner
+from lastlayer.kernels.simd import const, fma
+
+# H_1 … H_7 for a cap of at most 34 T, with which tanh is off by at most 1.3e-9 up to 0.96, and for
+# others, off by at most 7e-10 a³ up to 0.75: cap · tanh(x / cap) is off by at most 5e-8 T.
+_H = (-0.33333289859546816, 0.13332332255019344, -0.053883500314570704, 0.02150901327912812,
+      -0.007995570813743524, 0.0023494028198098368, -0.00037568239696584394)  # fmt: skip
+_H_WIDE = (-0.333333332777677, 0.13333323351853643, -0.053965320491635244, 0.021836935342139437,
+           -0.008688660825459398, 0.003096142905961521, -0.0007002093077952321)  # fmt: skip
+
+# The same of near logits: off by at most 4.3e-9 up to 0.5, and by 2.2e-7 a³.
+_NEAR = -0.3333305020834852, 0.13323939433361165, -0.05292435471539951, 0.017005966011630107
+_NEAR_WIDE = -0.3333331211289081, 0.13330550001107078, -0.05339492474914403, 0.018009539351516134
+
+_OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
+
+_ROUNDED = 0.95e-6  # what z / T of a near logit may be off by for rounding w, see effective.py
+
+# What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
+# lacks; the reciprocal; −1 / (CAP · RATE)²; up to where logits are within reach and near; T;
+# CAP · RATE in float32 and what that lacks; 2 / (CAP ln 2); the square up to which a logit is an
+# outer one; then RATE · h in x², and that of near logits.
+(CAP, RATE, RATE_32, LACKS, UNIT, MINUS_SHARE, REACH, NEAR_TO, T, END_32, END_LACKS, DECAY, OUTER,
+ SERIES) = range(14)  # fmt: skip
+_NEAR_SERIES = SERIES + 7
+
+
+def constants(cap: float, temperature: float) -> tuple[float, ...]:
+    """What kernels in float32 need of a soft-cap and a temperature."""
+    rate = 1.0 / (temperature * math.log(2.0))
+    rate_32 = float(np.float32(rate))
+    tight = cap <= 34.0 * temperature
+    farthest = 0.96 if tight else 0.75
+    reach = min(farthest * cap, math.cbrt(30.0 * temperature * cap * cap))
+    series, reach = _coefficients(_H if tight else _H_WIDE, reach, rate, cap)
+    # only where those within reach go up to 0.96 of the cap: what lies between is by float64
+    outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
+    # w is off by half a unit in its last place, and by what RATE_32 lacks
+    near = _ROUNDED * temperature / (2.0**-24 + abs(1.0 - rate_32 / rate))
+    near = min(reach, cap * math.atanh(min(near / cap, math.tanh(0.5))))
+    near_series, near = _coefficients(_NEAR if tight else _NEAR_WIDE, near, rate, cap)
+    share, end_32 = 1.0 / (cap * rate), float(np.float32(cap * rate))
+    return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, -share * share, reach, near,
+            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
+            *series, *near_series)  # fmt: skip
+
+
+def _coefficients(
+    terms: tuple[float, ...], reach: float, rate: float, cap: float
+) -> tuple[list[float], float]:
+    """RATE · h in x², and up to which x float32 holds them: `reach`, or 0."""
+    series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(terms, 1)]
+    for k, c in enumerate(series, 1):
+        small = abs(c) < 1e-37  # not to be held as a normal number
+        if abs(c) > 1e37 or (small and abs(c) * reach ** (2 * k + 1) > 1e-8):
+            reach = 0.0  # no logit is within it
+        if reach == 0.0 or small:
+            series[k - 1] = 0.0
+    return series, reach
+
+
+@inner
+def series(s: Any, cap: Any) -> Any:
+    """RATE · h of s = x², without a factor of s."""
+    q = fma(const(cap[SERIES + 6], s), s, const(cap[SERIES + 5], s))
+    q = fma(fma(q, s, const(cap[SERIES + 4], s)), s, const(cap[SERIES + 3], s))
+    q = fma(q, s, const(cap[SERIES + 2], s))
+    return fma(fma(q, s, const(cap[SERIES + 1], s)), s, const(cap[SERIES], s))
+
+
+@inner
+def near_series(s: Any, cap: Any) -> Any:
+    """The same for near logits."""
+    q = fma(const(cap[_NEAR_SERIES + 3], s), s, const(cap[_NEAR_SERIES + 2], s))
+    return fma(fma(q, s, const(cap[_NEAR_SERIES + 1], s)), s, const(cap[_NEAR_SERIES], s))
+
+
+@inner
+def series_in_pairs(s: Any, cap: Any) -> Any:
+    """`series` in half as many steps one after the other: the logits wait for them."""
+    square = s * s
+    q = fma(const(cap[SERIES + 5], s), s, const(cap[SERIES + 4], s))
+    q = fma(const(cap[SERIES + 6], s), square, q)
+    r = fma(const(cap[SERIES + 3], s), s, const(cap[SERIES + 2], s))
+    p = fma(const(cap[SERIES + 1], s), s, const(cap[SERIES], s))
+    return fma(fma(q, square, r), square, p)
