@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 import json
@@ -9,6 +10,8 @@ import math
 import operator
 import pickle
 import sys
+import tracemalloc
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -432,25 +435,28 @@ def test_a_fit_is_written():
     assert found["after"]["loss"] < found["before"]["loss"]
 
 
-SMALL = ll.score(*made(12, 2)).to_json()
+@functools.cache
+def small():
+    """The JSON of some rows; not made where this file is imported, before any test runs."""
+    return ll.score(*made(12, 2)).to_json()
 
 
 def test_json_truncated_anywhere_is_refused():
-    for end in range(0, len(SMALL.rstrip()), 7):
+    for end in range(0, len(small().rstrip()), 7):
         with pytest.raises(FileFormatError):
-            ll.Score.from_json(SMALL[:end])
+            ll.Score.from_json(small()[:end])
 
 
 @settings(max_examples=150, deadline=None)
-@given(at=st.integers(0, len(SMALL) - 1), to=st.integers(0, 255))
+@given(at=st.integers(0, 10**6), to=st.integers(0, 255))
 def test_json_with_a_byte_changed_is_refused_or_says_the_same(at, to):
-    content = bytearray(SMALL.encode())
-    content[at] = to
+    content = bytearray(small().encode())
+    content[at % len(content)] = to
     try:
         again = ll.Score.from_json(bytes(content))
     except FileFormatError:
         return
-    assert again.to_json() == SMALL  # a space, or the same letter
+    assert again.to_json() == small()  # a space, or the same letter
 
 
 @pytest.mark.parametrize(
@@ -464,9 +470,9 @@ def test_what_is_no_score_is_refused(text):
         ll.Score.from_json(text)
 
 
-def altered(text=SMALL, **changes):
+def altered(text=None, **changes):
     """A score in which a place ("a.b") has another value, with the right digest."""
-    document = json.loads(text)
+    document = json.loads(text or small())
     del document["sha256"]
     for place, value in changes.items():
         *outer, last = place.split("__")
@@ -477,10 +483,7 @@ def altered(text=SMALL, **changes):
 
 
 def test_the_digest_alone_does_not_make_a_score():
-    assert ll.Score.from_json(altered()).to_json() == SMALL
-
-
-BOMB = pack(np.ones(1 << 22, np.int64))["data"]
+    assert ll.Score.from_json(altered()).to_json() == small()
 
 
 @pytest.mark.parametrize(
@@ -495,8 +498,6 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
         {"state__sources": [["a", 0]]}, {"state__sources": []},
         {"state__sources": [[5, None], [0, None]]},
         {"state__sources": [[3, "x"]]}, {"state__sources": [[0, None], [13, None]]},
-        {"state__words": {"size": tally_words.size(15), "nonzero": 1 << 22, "data": BOMB}},
-        {"state__words": {"size": tally_words.size(15), "nonzero": 3, "data": BOMB}},
         {"state__words": {"size": 10**12, "nonzero": 0, "data": ""}},
         {"state__words": {"size": tally_words.size(15), "nonzero": 0, "data": "!!"}},
         {"state__words": 3}, {"state__words": {}},
@@ -511,6 +512,20 @@ BOMB = pack(np.ones(1 << 22, np.int64))["data"]
 def test_a_score_that_cannot_be_is_refused(changes):
     with pytest.raises(FileFormatError):
         ll.Score.from_json(altered(**changes))
+
+
+@pytest.mark.parametrize("nonzero", [1 << 22, 3])
+def test_a_score_that_unpacks_to_much_is_refused_in_little_memory(nonzero):
+    bomb = base64.b64encode(zlib.compress(bytes(16 << 22), 1)).decode()
+    words = {"size": tally_words.size(15), "nonzero": nonzero, "data": bomb}
+    text = altered(state__words=words)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileFormatError, match="numbers"):
+            ll.Score.from_json(text)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("size", [confusions.MOST + 1, 1 << 50, -1, True, 2.5, None])
@@ -565,16 +580,17 @@ def test_merge_gives_what_scoring_all_at_once_gives(parts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"{", "not a score"), (SMALL[:-300].encode(), "not a score"), (None, "No such file"),
-        (SMALL.replace('"count": 12', '"count": 13').encode(), "damaged"),
-        (ll.score(*made(9, 4), bins=3).to_json().encode(), r"bins (15, 3)"),
-        (SMALL.encode(), "classes (4, 2)"),
+        (lambda: "{", "not a score"), (lambda: small()[:-300], "not a score"),
+        (None, "No such file"),
+        (lambda: small().replace('"count": 12', '"count": 13'), "damaged"),
+        (lambda: ll.score(*made(9, 4), bins=3).to_json(), r"bins (15, 3)"),
+        (small, "classes (4, 2)"),
     ],
 )  # fmt: skip
 def test_merge_refuses_in_one_line_and_writes_nothing(parts, tmp_path, capsys, content, what):
     bad = tmp_path / "bad\x1b.json"
     if content is not None:
-        bad.write_bytes(content)
+        bad.write_text(content())
     assert merge(parts[0][0], bad, "--json", tmp_path / "all.json") == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from test_score import made
-from test_score_splits import ADDED, SMALL, altered, same
+from test_score_splits import ADDED, altered, same, small
 
 import lastlayer as ll
 from lastlayer.kernels import exact_sum
@@ -173,7 +173,7 @@ def test_a_score_has_as_many_rows_as_can_be_read_back_and_no_more():
 
 
 def test_a_json_in_which_nothing_is_carried_is_as_it_was_and_one_of_before_is_read():
-    assert json.loads(SMALL)["state"]["words"]["size"] == told.size(15)
+    assert json.loads(small())["state"]["words"]["size"] == told.size(15)
     score = doubled(ll.score([[50.0, 0.0]], [0]), 28)
     assert json.loads(score.to_json())["state"]["words"]["size"] > told.size(15)
     before = score._tally.words[: told.size(15)].copy()
