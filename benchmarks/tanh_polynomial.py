@@ -1,10 +1,11 @@
-"""Where the coefficients of `kernels/softcap_row.py` come from, and how far tanh is off.
+"""Where the coefficients of `kernels/softcap_call.py` come from, and how far tanh is off.
 
     python benchmarks/tanh_polynomial.py
 
 tanh(a) / a − 1 = H_1 a² + H_2 a⁴ + … is fitted twice, as the coefficients of exp are: up to 0.96 to
 the absolute error of tanh, for a cap up to 34 T, and up to 0.75 to the error over a³, which that
-of cap · tanh(x / cap) goes with where the cap is far larger.
+of cap · tanh(x / cap) goes with where the cap is far larger. And once more each up to 0.5, for near
+logits.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def fit(
 
 
 if __name__ == "__main__":
-    for farthest, power, terms in (("0.96", 3, 6), ("0.96", 3, 7), ("0.75", 0, 6), ("0.75", 0, 7)):
+    for farthest, power, terms in (
+        ("0.96", 3, 6), ("0.96", 3, 7), ("0.75", 0, 6), ("0.75", 0, 7),
+        ("0.5", 3, 3), ("0.5", 3, 4), ("0.5", 0, 4),
+    ):  # fmt: skip
         h, error = fit(terms, farthest, power)
         over = "" if power else " times a³"
         print(f"{terms} terms up to {farthest}: tanh is off by at most {mp.nstr(error, 3)}{over}")

@@ -131,6 +131,13 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         1e4 + _rows(32, 4, 120, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
     ),
     "a distance of 82 under a soft-cap": ([[64.84996, -42.39599]], [0], {"softcap": 57.4}),
+    "both ends of a soft-cap": ([[51.907383, -33.402184]], [0], {"softcap": 33.9}),
+    "an offset of 6e6 temperatures under a soft-cap": (
+        6e5 + _rows(33, 4, 9, 1.0)[0], [0, 1, 2, 3], {"softcap": 1e6, "temperature": 0.1},
+    ),
+    "an offset of 6e6 temperatures under a soft-cap, many classes": (
+        6e5 + _rows(34, 4, 120, 1.0)[0], [0, 1, 2, 3], {"softcap": 1e6, "temperature": 0.1},
+    ),
     "smoothing under a soft-cap": (
         *_rows(30, 3, 120, 9.0), {"softcap": 12.0, "label_smoothing": 0.1},
     ),

@@ -289,6 +289,47 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
     np.testing.assert_array_equal(ll.softmax(x, out=out), found)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [1000, 5003, 131072 + 700])
+@pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide"])
+def test_what_is_kept_under_a_soft_cap_is_right_and_the_same_everywhere(
+    monkeypatch: pytest.MonkeyPatch, kind: str, classes: int, dtype: Any
+) -> None:
+    x, y = hilly(kind, classes, dtype)
+    if kind == "masked":  # under a cap others are masked than those with the smallest exponentials
+        x[0, 5::3] = -np.inf
+    left = np.exp(-np.abs(x.astype(np.longdouble)) / 15)  # 1 − tanh = 2 left / (1 + left)
+    tanh = np.sign(x) * (1 - left) / (1 + left)
+    masked = np.isneginf(x)
+    z = np.where(masked, -np.inf, 30 * tanh)
+    slope = np.where(masked, 1, 4 * left / (1 + left) ** 2)
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    rest = p.copy()
+    rest[np.arange(3), y] = 0.0
+    exact = p.copy()
+    exact[np.arange(3), y] = -rest.sum(axis=1)
+    exact *= slope
+
+    common: dict[str, Any] = {"reduction": "sum", "softcap": 30.0}
+    _, gradient = ll.cross_entropy_with_grad(x, y, **common)
+    likely = (np.abs(p) > 1e-6) & (np.abs(exact) > 100 * np.finfo(dtype).tiny)
+    bound = 8e-6 if dtype == np.float32 else 2e-14
+    assert (np.abs(gradient - exact)[likely] <= np.abs(exact)[likely] * bound).all()
+    masked[np.arange(3), y] = False
+    assert (gradient[masked] == 0.0).all()
+
+    strided, over = np.asfortranarray(x), x.copy()
+    _, apart = ll.cross_entropy_with_grad(strided, y, **common)
+    ll.cross_entropy_with_grad(over, y, out=over, **common)
+    np.testing.assert_array_equal(apart, gradient)
+    np.testing.assert_array_equal(over, gradient)
+    monkeypatch.setattr(launch, "PAST_CACHE", 1)
+    out = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)
+    ll.cross_entropy_with_grad(x, y, out=out, **common)
+    np.testing.assert_array_equal(out, gradient)
+
+
 @pytest.mark.parametrize(("weight", "of_class"), [(1e9, 1), (1e12, 1e8), (1e12, 1e12)])
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"softcap": 30.0}])
 def test_gradients_of_enormous_weights_depend_on_their_row_alone(

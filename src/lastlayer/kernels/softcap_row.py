@@ -1,8 +1,4 @@
-"""What a soft-cap comes to for a row, before its logits are looked at.
-
-What a kernel is given for a cap is None, the cap itself for arithmetic in float64, or for float32
-a tuple of `constants`; `effective.py` tells what for.
-"""
+"""What a soft-cap comes to for a row, before its logits are looked at; see `softcap_call.py`."""
 
 from __future__ import annotations
 

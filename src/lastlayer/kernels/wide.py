@@ -85,7 +85,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         Addresses, 0 of arrays that are not given. `classes` and `weights` are the class weights,
         in float64 and of the type of `w_like`.
     numbers, temperature, cap : tuple of float, float or None, float or tuple of float or None
-        See `row`; the temperature; the soft-cap, see `softcap_row`. None where they do nothing.
+        See `row`; the temperature; the soft-cap, see `softcap_call`. None where they do nothing.
     like, x_like, t_like, w_like : numbers
         Of the types of the arithmetic and the losses, of logits and gradient, targets, and class
         weights (None where there are none).
