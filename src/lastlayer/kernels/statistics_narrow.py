@@ -82,7 +82,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         else:
             m = maximum(load(x, j * lanes, like), m)
             j += 1
-    total, first, second = zero, zero, second_start(like, variance)
+    total, first, second = zero, zero, second_start(like, variance, rate)
     ties, before, class_, place = zero, zero, zero, fill(MOST_CLASSES, like)
     above = _just_above(picked)
     for j in range(count):
@@ -91,7 +91,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         at_m = equal(v, m)
         e, u = exp_scaled(v - m, rate), distance(v - m, rate)
         total, first = where(at_m, total, total + e), fma(e, u, first)
-        second = where(at_m, second, with_second(second, e, u, variance))
+        second = where(at_m, second, with_second(second, e, u, variance, rate))
         ties = where(at_m, ties + one, ties)
         if variance is None:
             place = where(at_m, where(less(place, class_), place, class_), place)
