@@ -128,7 +128,6 @@ WORDS = LONGEST // 64  # int64 of marks that a block has room for, of each of th
 @by_dtype
 def effect_and_distance(v: Any, about: Any, near: Any, rate: Any) -> Any:
     """(`exp_scaled` of what lies below the maximum, how far: see `distances`)."""
-
     lowest = -np.finfo(str(element_of(v))).max
 
     def apart(v: Any, about: Any, near: Any, rate: Any) -> Any:
