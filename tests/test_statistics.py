@@ -130,6 +130,19 @@ def test_what_is_tiny_is_exact_down_to_where_float32_ends(classes: int) -> None:
 # --------------------------------------------------------------------------- bits
 
 
+@pytest.mark.parametrize("offset", [-3e6, -1e5, 54321.0, 1e6, 2e6])
+@pytest.mark.parametrize("classes", [10, 150, 700, 1500])
+def test_a_common_offset_loses_nothing_but_the_digits_of_the_logits(
+    classes: int, offset: float
+) -> None:
+    x, labels = rows(40, classes)
+    problem = softmax_problem((x + np.float32(offset)).astype(np.float32), labels)
+    found, right = row_statistics(problem), reference.row_statistics(problem)
+    for name in NAMES:
+        expected_of = getattr(right, name)
+        np.testing.assert_allclose(getattr(found, name), expected_of, rtol=5e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("dtype", [*DTYPES.values(), np.float16, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("classes", [1, 2, 10, 112, 113, 512, 700, 70_000])
 def test_losses_have_the_bits_of_cross_entropy(classes: int, dtype: Any) -> None:
