@@ -141,7 +141,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
     lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate = rate_of(temperature, like)
 
     row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
@@ -153,7 +153,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
                   ahead, like)  # fmt: skip
-        finish(d, numbers, rate_64, scales, variance, like)
+        finish(d, numbers, rate, scales, variance, like)
         give(d, columns, row - first, tile, variance, like)
         row += tile
         first = hand_on(taker, first, row, hi)

@@ -209,7 +209,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     d, marks = pointer(states, _F64), pointer(scratch + MARKS, _I64)
     totals, bounds = pointer(scratch + SUMS, like), pointer(scratch + SPARE, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
-    rate, rate_64 = swift_rate(temperature, like), rate_of(temperature, _F64)
+    rate, label_rate = swift_rate(temperature, like), rate_of(temperature, like)
 
     whole, by_turns = count <= LONGEST, rows_by_turns(count, None)
     size = LONGEST if whole else BLOCK
@@ -230,7 +230,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                 variance, totals, marks, bounds, like)  # fmt: skip
         visit(add_block, sums, staged, size, count, tile, x, start, memory, buffer, NOTHING, 0,
               None, None, NOTHING, 0, memory, buffer, False, like)  # fmt: skip
-        finish(d, numbers, rate_64, (1.0, 1.0), variance, like)
+        finish(d, numbers, label_rate, (1.0, 1.0), variance, like)
         give(d, columns, row - first, tile, variance, like)
         row += tile
         first = hand_on(taker, first, row, hi)
