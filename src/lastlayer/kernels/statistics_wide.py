@@ -52,13 +52,16 @@ from lastlayer.kernels.tile import (
     X_BUFFER,
     begin,
     find_largest,
-    rows_by_turns,
     visit,
     whole_rows,
 )
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
+
+# classes from which on rows are taken by turns, as `tile` does: with more to compute than for the
+# loss it pays later
+BY_TURNS = 768
 
 # working memory where no exponentials are kept: of rows that are a block each three vectors, and
 # the marks of each row
@@ -211,7 +214,8 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     rate, label_rate = swift_rate(temperature, like), rate_of(temperature, like)
 
-    whole, by_turns = count <= LONGEST, rows_by_turns(count, None)
+    whole = count <= LONGEST
+    by_turns = whole and count >= BY_TURNS
     size = LONGEST if whole else BLOCK
     row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
