@@ -101,40 +101,70 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
         if 0 <= label < n:
             d[BEFORE + r] += np.float64(ties_before(x, at, label, picked, like))
     bounds[0], bounds[1] = next_up(picked), picked
-    if whole:
-        add_row(d, r, x, at, n, ahead, after, label, bounds, rate, variance, totals, marks, like)
-        if r == tile - 1:
-            add_totals(d, tile, rate, variance, totals, marks, like)
-    else:
-        add_part(d, r, block, x, at, n, label, bounds, rate, inv_t, variance, marks, like)
+    if not whole:
+        after, ahead = 0, AHEAD // width(x[0])
+    merge(d, r, block, x, at, n, ahead, whole, after, label, bounds, rate, inv_t, variance, totals,
+          marks, like)  # fmt: skip
+    if whole and r == tile - 1:
+        add_totals(d, tile, rate, variance, totals, marks, like)
 
 
 @inner
-def add_row(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, after: Any, label: Any,
-            bounds: Any, rate: Any, variance: Any, totals: Any, marks: Any,
-            like: Any) -> None:  # fmt: skip
-    """The sums of a row that is a block and whose maximum is known, to `add_totals`.
+def merge(d: Any, r: Any, block: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after: Any,
+          label: Any, bounds: Any, rate: Any, inv_t: Any, variance: Any, totals: Any, marks: Any,
+          like: Any) -> None:  # fmt: skip
+    """Add a block to a row's maximum and sums.
 
-    As `tile.merge` does, the maximum of the next row is taken meanwhile.
+    As `tile.merge`: where the maximum is `known` the sums go to `add_totals`, and the maximum of
+    the next row is taken meanwhile, if there is one.
     """
-    to, lanes = 16 * WORDS * r, lane_count(like)
+    reached, rises, to = True, False, 16 * WORDS * r if known else 0
+    if not known:
+        # rarely in a long row: known without comparing one lane with another
+        most = block_max(x, at, n, like)
+        reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
+        if reached:
+            m = np.float64(largest_of(most))
+            rises = m > d[M + r]
+            if rises:
+                rise(d, r, m, inv_t, variance)
+                set_top(d, r, m, rate, None)
+    about, level = about_row(d, r, rate, None, like), as_like(d[M + r], like)
     clear(marks, to)
-    total, first, second, larger = block_sums(
-        x, at, n, ahead, after, as_like(d[M + r], like), about_row(d, r, rate, None, like), label,
-        bounds, rate, variance, marks, to, like,
-    )  # fmt: skip
-    store(totals, r * lanes, total)
-    store(totals, (TILE + r) * lanes, first)
-    store(totals, (2 * TILE + r) * lanes, second)
-    if after is not None and after != 0:
-        d[M + r + 1] = np.float64(largest_of(larger))
-        set_top(d, r + 1, d[M + r + 1], rate, None)
+    if reached:
+        total, first, second, larger = block_sums(
+            x, at, n, ahead, after, level, about, label, bounds, rate, variance, marks, to, like
+        )
+        if known:
+            lanes = lane_count(like)
+            store(totals, r * lanes, total)
+            store(totals, (TILE + r) * lanes, first)
+            store(totals, (2 * TILE + r) * lanes, second)
+            if after != 0:
+                d[M + r + 1] = np.float64(largest_of(larger))
+                set_top(d, r + 1, d[M + r + 1], rate, None)
+            return
+        ties, place = marked(marks, to, like)
+        d[TIES + r] += np.float64(ties)
+        if rises:
+            d[PLACE + r] = block + place
+    else:
+        total, first, second, _ = block_sums(
+            x, at, n, ahead, None, None, about, label, bounds, rate, variance, marks, to, like
+        )
+    if variance is None:
+        d[BEFORE + r] += np.float64(marked_before(marks, to))
+    scale, second_scale = scales(d, r, rate, variance, like)
+    more, away = np.float64(total_of(total)), np.float64(total_of(first))
+    d[REST + r] = fma(more, scale, d[REST + r])
+    d[FIRST + r] += scale * distances(away, more, d[M + r], d[HIGH + r], d[LIMIT + r], rate)
+    d[SECOND + r] += np.float64(total_of(second)) * second_scale
 
 
 @inner
 def add_totals(d: Any, tile: Any, rate: Any, variance: Any, totals: Any, marks: Any,
                like: Any) -> None:  # fmt: skip
-    """The sums of all rows from what `add_row` left of them."""
+    """The sums of all rows from what `merge` left of them."""
     lanes = lane_count(like)
     for r in range(0, TILE, lanes):
         store(d, REST + r, totals_across(totals, r * lanes))
@@ -152,45 +182,6 @@ def add_totals(d: Any, tile: Any, rate: Any, variance: Any, totals: Any, marks: 
         d[TIES + r], d[PLACE + r] = ties, place
         if variance is None:
             d[BEFORE + r] += marked_before(marks, 16 * WORDS * r)
-
-
-@inner
-def add_part(d: Any, r: Any, block: Any, x: Any, at: Any, n: Any, label: Any, bounds: Any,
-             rate: Any, inv_t: Any, variance: Any, marks: Any, like: Any) -> None:  # fmt: skip
-    """The sums of a block of a longer row."""
-    ahead = AHEAD // width(x[0])
-    # rarely in a long row: known without comparing one lane with another
-    most = block_max(x, at, n, like)
-    reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
-    rises = False
-    if reached:
-        m = np.float64(largest_of(most))
-        rises = m > d[M + r]
-        if rises:
-            rise(d, r, m, inv_t, variance)
-            set_top(d, r, m, rate, None)
-    about = about_row(d, r, rate, None, like)
-    scale, second_scale = scales(d, r, rate, variance, like)
-    clear(marks, 0)
-    if reached:
-        total, first, second, _ = block_sums(
-            x, at, n, ahead, None, as_like(d[M + r], like), about, label, bounds, rate,
-            variance, marks, 0, like,
-        )  # fmt: skip
-        ties, place = marked(marks, 0, like)
-        d[TIES + r] += np.float64(ties)
-        if rises:
-            d[PLACE + r] = block + place
-    else:
-        total, first, second, _ = block_sums(
-            x, at, n, ahead, None, None, about, label, bounds, rate, variance, marks, 0, like
-        )
-    if variance is None:
-        d[BEFORE + r] += np.float64(marked_before(marks, 0))
-    more, away = np.float64(total_of(total)), np.float64(total_of(first))
-    d[REST + r] = fma(more, scale, d[REST + r])
-    d[FIRST + r] += scale * distances(away, more, d[M + r], d[HIGH + r], d[LIMIT + r], rate)
-    d[SECOND + r] += np.float64(total_of(second)) * second_scale
 
 
 @kernel
