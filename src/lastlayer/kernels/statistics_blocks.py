@@ -121,7 +121,7 @@ def scales(d: Any, r: Any, rate: Any, variance: Any, like: Any) -> Any:
     return swiftly if is_swift(rate) else alike
 
 
-# Where the maximum stands, and what comes before the label, is noted as a bit a logit.
+# What is not the maximum, and what comes before the label, is noted as a bit a logit.
 WORDS = LONGEST // 64  # int64 of marks that a block has room for, of each of the two
 
 
@@ -198,10 +198,10 @@ def block_sums(x: Any, at: Any, n: Any, ahead: Any, after: Any, most: Any, about
     """(Σ e, Σ e u, Σ e² or Σ e u²) of a block in each lane, without what is `most`.
 
     The sums are lifted; `distances` and `second_scale` say what more they are. `most` None stands
-    for a block that is all below the maximum. The marks begin at the byte `to`: what is `most`; and
-    what comes before the label, which stands at `label`, in the block or outside: what is at least
-    the second of `bounds` before its group of four vectors, at least the first from there on. The
-    fourth result and `after` are as in `blocks.block_sum`.
+    for a block that is all below the maximum. The marks begin at the byte `to`: what is not `most`;
+    and what comes before the label, which stands at `label`, in the block or outside: what is at
+    least the second of `bounds` before its group of four vectors, at least the first from there on.
+    The fourth result and `after` are as in `blocks.block_sum`.
     """
     lanes, end, j = lane_count(like), at + n, at
     group, label = 4 * lanes - 1, label + at

@@ -52,7 +52,7 @@ _MAGIC = 6755399441055744.0  # 1.5 · 2^52: added to a whole number, leaves it i
 
 @by_dtype
 def negligible(like: Any) -> Any:
-    """What R is 0 below: masked classes leave some 1e-57 each in a float32 sum."""
+    """What R is 0 below: masked classes leave some 1e-55 each in a float32 sum."""
     least = 2.0**-150 if like == types.float32 else 0.0
 
     def body(like: Any) -> Any:

@@ -1,8 +1,8 @@
 """The statistics of rows of many classes: a row at a time, vectorised along its classes.
 
-As `wide`, a row is read once, in blocks that stay in the L1 cache: the block's maximum; the sums
-relative to the largest logit so far, merged into the row's in float64; and how many logits come
-before the label's, which is known before and lets most blocks be passed over.
+As `wide`, a row is read once, in blocks that stay in the L1 cache: the block's maximum; then the
+sums relative to the largest logit so far, merged into the row's in float64. Meanwhile a bit is
+noted of every logit that comes before the label's, which is known beforehand.
 """
 
 from __future__ import annotations
