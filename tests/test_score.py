@@ -500,6 +500,14 @@ def test_a_row_of_a_million_classes():
     assert score.mean_rank == (1 + 1_000_000) / 2
 
 
+def test_the_json_lists_the_most_frequent_confusions_of_equal_ones_the_first():
+    rng = np.random.default_rng(0)
+    score = ll.score(rng.normal(size=(900, 30)), rng.integers(0, 30, 900))
+    listed = json.loads(score.to_json())["confusions"]
+    assert len(score.confusion.pairs) > len(listed) == 100
+    assert listed == [list(pair) for pair in score.confusion.pairs[:100]]
+
+
 def test_confusions_beyond_the_room_are_too_low_by_what_is_said(monkeypatch):
     from lastlayer.scoring import confusions
 

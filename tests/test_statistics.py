@@ -130,8 +130,21 @@ def test_what_is_tiny_is_exact_down_to_where_float32_ends(classes: int) -> None:
 # --------------------------------------------------------------------------- bits
 
 
+@pytest.mark.parametrize("offset", [-3e6, -1e5, 54321.0, 1e6, 2e6])
+@pytest.mark.parametrize("classes", [10, 150, 900, 1500])
+def test_a_common_offset_loses_nothing_but_the_digits_of_the_logits(
+    classes: int, offset: float
+) -> None:
+    x, labels = rows(40, classes)
+    problem = softmax_problem((x + np.float32(offset)).astype(np.float32), labels)
+    found, right = row_statistics(problem), reference.row_statistics(problem)
+    for name in NAMES:
+        expected_of = getattr(right, name)
+        np.testing.assert_allclose(getattr(found, name), expected_of, rtol=5e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("dtype", [*DTYPES.values(), np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("classes", [1, 2, 10, 112, 113, 512, 700, 70_000])
+@pytest.mark.parametrize("classes", [1, 2, 10, 112, 113, 512, 700, 900, 70_000])
 def test_losses_have_the_bits_of_cross_entropy(classes: int, dtype: Any) -> None:
     x, y = rows(3 if classes > 1000 else 83, classes, dtype)
     y[::7] = -100
@@ -146,7 +159,7 @@ def test_losses_have_the_bits_of_cross_entropy(classes: int, dtype: Any) -> None
     same(got, wide)
 
 
-@pytest.mark.parametrize("classes", [10, 700])
+@pytest.mark.parametrize("classes", [10, 700, 900])
 def test_neither_threads_nor_the_split_into_batches_change_a_bit(
     monkeypatch: pytest.MonkeyPatch, classes: int
 ) -> None:
@@ -163,7 +176,7 @@ def test_neither_threads_nor_the_split_into_batches_change_a_bit(
         same(row_statistics(softmax_problem(x, y)), whole)
 
 
-@pytest.mark.parametrize("classes", [10, 700])
+@pytest.mark.parametrize("classes", [10, 700, 900])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_layout_does_not_change_a_bit(layout: str, classes: int) -> None:
     x, y = rows(37, classes)
@@ -218,7 +231,7 @@ def test_an_ignored_row_has_no_label(classes: int) -> None:
             assert (column[left_out] == 0).all()
 
 
-@pytest.mark.parametrize("classes", [5, 112, 113, 512, 513, 1500])
+@pytest.mark.parametrize("classes", [5, 112, 113, 512, 513, 900, 1500])
 def test_among_equals_the_lower_index_comes_first(classes: int) -> None:
     levels = np.float32([-np.inf, -0.0, 0.0, 3.0])
     x = levels[np.random.default_rng(classes).integers(0, 4, (60, classes))]

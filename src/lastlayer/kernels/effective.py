@@ -93,7 +93,7 @@ def _outer(v: Any, about: Any) -> Any:
     one, zero, end = const(1.0, v), const(0.0, v), const(cap[END_32], v)
     below = less(v, zero)
     exponent = where(below, v, negative(v)) * const(cap[DECAY], v)
-    e = power_of(maximum(const(-125.0, v), exponent)) * const(2.0**-64, v)
+    e = power_of(maximum(const(-125.0, v), exponent), 1.0) * const(2.0**-64, v)
     inverse = one / (one + e)
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
@@ -230,11 +230,11 @@ def effect(v: Any, about: Any, near: Any) -> Any:
     def all_near(v: Any, about: Any, near: Any) -> Any:
         t, slope = _near(v, about)
         gap = (t + const(about[2], v)) * const(about[0][UNIT], v)
-        return power_of(t), gap, slope
+        return power_of(t, 1.0), gap, slope
 
     def anywhere(v: Any, about: Any, near: Any) -> Any:
         t, lost, slope = _whichever(v, about)
-        e = power_of(maximum(const(LOWEST, t), t))
+        e = power_of(maximum(const(LOWEST, t), t), 1.0)
         low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
         gap = (t + (lost + low)) * const(about[0][UNIT], t)
         return fma(e, lost * const(_LN2, t), e), gap, slope

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lastlayer.kernels.simd import Vector, lanes_of, vector_of
+from lastlayer.kernels.simd import Vector, call, lanes_of, vector_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -159,3 +159,18 @@ def halved(typingctx: Any, low: Any, high: Any) -> Any:
         return joined(builder, [builder.fptrunc(a, narrow) for a in args])
 
     return vector_of(types.float32)(low, high), codegen
+
+
+@intrinsic
+def fold_products(typingctx: Any, a: Any, b: Any, total: Any) -> Any:
+    """a · b of one vector, or of four one after the other, added to a vector, each rounded once."""
+    lanes = total.lanes
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value, name = args[2], f"llvm.fma.v{lanes}f{total.dtype.bitwidth}"
+        for at in range(0, a.lanes, lanes):
+            factors = [part(builder, factor, at, lanes) for factor in args[:2]]
+            value = call(builder, name, value.type, [*factors, value])
+        return value
+
+    return total(a, b, total), codegen

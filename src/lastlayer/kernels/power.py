@@ -35,7 +35,7 @@ from lastlayer.kernels.vecmath import exp_scaled, has_power, lifted, lifted_powe
 RATE = float(np.float32(1.4426950408889634))  # log₂e, for once nearly right: off by 1.3e-8 of it
 _LN2 = 0.6931471805599453
 _MAGIC = 12582912.0
-LOWEST = -189.0  # 2^t of a lower t is that of it: nothing beside the 1 of a maximum
+LOWEST = -183.0  # 2^t of a lower t is that of it: nothing beside the 1 of a maximum
 _FARTHEST = 2.0**20  # a maximum from which on it is taken from the logits beforehand, exactly
 _P1, _P2, _P3 = 0.6931513118660051, 0.24016444970045717, 0.055799914224816345
 _P4, _P5 = 0.009017029187998784, 0.0018671304763538488
@@ -77,20 +77,26 @@ def _fraction(typingctx: Any, t: Any, n: Any) -> Any:
 
 
 @inner
-def power_scaled(v: Any, start: Any) -> Any:
-    """2^64 · 2^(v log₂e + start), for vectors of float32; −inf as a class of probability 0."""
-    return power_of(maximum(const(LOWEST, v), fma(v, const(RATE, v), const(start, v))))
+def exponent(v: Any, start: Any) -> Any:
+    """v log₂e + start, for vectors of float32; of −inf a number, as of a class of probability 0."""
+    return maximum(const(LOWEST, v), fma(v, const(RATE, v), const(start, v)))
 
 
 @inner
-def power_of(t: Any) -> Any:
-    """2^64 · 2^t of float32, at least LOWEST and at most a rounding above 0."""
+def power_of(t: Any, scale: Any) -> Any:
+    """2^64 · scale · 2^t of what `exponent` gives."""
     n = _below(t)
     r = _fraction(t, n)
-    p = fma(lifted(_P5, r), r, lifted(_P4, r))
-    p = fma(fma(p, r, lifted(_P3, r)), r, lifted(_P2, r))
-    p = fma(fma(p, r, lifted(_P1, r)), r, lifted(1.0, r))
+    p = fma(lifted(_P5 * scale, r), r, lifted(_P4 * scale, r))
+    p = fma(fma(p, r, lifted(_P3 * scale, r)), r, lifted(_P2 * scale, r))
+    p = fma(fma(p, r, lifted(_P1 * scale, r)), r, lifted(scale, r))
     return lifted_power(p, n + const(_MAGIC, n), n)
+
+
+@inner
+def power_scaled(v: Any, start: Any) -> Any:
+    """2^64 · 2^(v log₂e + start), for vectors of float32; −inf as a class of probability 0."""
+    return power_of(exponent(v, start), 1.0)
 
 
 @inner

@@ -12,30 +12,38 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import AHEAD, ask, ask_early
+from lastlayer.kernels.blocks import ask, ask_early
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.lanes import largest_of, total_of
-from lastlayer.kernels.masks import bits_set, first_bit, store_mask
-from lastlayer.kernels.memory import as_like, lane_count, load, load_up_to, width
+from lastlayer.kernels.lanes import fold_largest, fold_products, fold_sum
+from lastlayer.kernels.masks import PLANE, bits_of, bits_set, first_bit, store_marks
+from lastlayer.kernels.memory import lane_count, load, load_first, load_up_to, store
+from lastlayer.kernels.power import RATE, exponent, is_swift, power_of
 from lastlayer.kernels.row import LONGEST
 from lastlayer.kernels.simd import (
     at_least,
     const,
+    differ,
     element_of,
     equal,
     fill,
     fma,
+    four,
     maximum,
-    next_up,
     where,
 )
+from lastlayer.kernels.softcap_row import scale_of
 from lastlayer.kernels.vecmath import LIFT, LOWEST_32, LOWEST_64
+from lastlayer.kernels.whole import plus, sum_of
+
+_F64, _I64 = np.float64(0), np.int64(0)
 
 # e has the lift of `exp_scaled`, and e² would overflow: e · SQUARE has not, where the smallest e is
 # kept a normal number by adding BIAS, since the processor takes 150 cycles for a subnormal one.
 # Σ e² has an error of e · BIAS then, which nobody sees: e is e² · 1e-15 below 1e-60.
+# By power.py e is LOWER from the beginning, as it is never below 2^−183 of the largest.
 SQUARE = {types.float32: (2.0**-24, 2.0**-100), types.float64: (2.0**-200, 2.0**-900)}
+LOWER = 2.0**-6
 
 
 @by_dtype
@@ -54,17 +62,35 @@ def distance(d: Any, rate: Any) -> Any:
 
 
 @by_dtype
-def with_second(second: Any, e: Any, u: Any, variance: Any) -> Any:
-    """Add e² to a sum, lifted and scaled, or e u²."""
+def with_second(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
+    """Add e² to a sum, lifted and scaled, or e u², of one vector or of four."""
     factor, bias = SQUARE[element_of(e)]
 
-    def squares(second: Any, e: Any, u: Any, variance: Any) -> Any:
-        return fma(e, fma(e, const(factor, e), const(bias, e)), second)
+    def squares(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
+        return fold_products(e, fma(e, const(factor, e), const(bias, e)), second)
 
-    def squared_distances(second: Any, e: Any, u: Any, variance: Any) -> Any:
-        return fma(e * u, u, second)
+    def squares_at_once(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
+        return fold_products(e, e, second)
 
-    return squares if isinstance(variance, types.NoneType) else squared_distances
+    def squared_distances(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
+        return fold_products(e * u, u, second)
+
+    if not isinstance(variance, types.NoneType):
+        return squared_distances
+    return squares_at_once if is_swift(rate) else squares
+
+
+@by_dtype
+def second_start(like: Any, variance: Any, rate: Any) -> Any:
+    """What the sum of `with_second` begins at: 0, or as little as keeps it a normal number."""
+    start = SQUARE[element_of(like)][1] * 2.0**-20
+    if not isinstance(variance, types.NoneType):
+        start = 0.0
+
+    def body(like: Any, variance: Any, rate: Any) -> Any:
+        return fill(start, like)
+
+    return body
 
 
 @by_dtype
@@ -81,14 +107,62 @@ def second_scale(like: Any, variance: Any) -> Any:
 
 
 @by_dtype
-def second_start(like: Any, variance: Any) -> Any:
-    """What the sum of `with_second` begins at: 0, or as little as keeps it a normal number."""
-    start = SQUARE[like][1] * 2.0**-20 if isinstance(variance, types.NoneType) else 0.0
+def scales(d: Any, r: Any, rate: Any, variance: Any, like: Any) -> Any:
+    """What the sums of row r are to be multiplied by, and the third of them, in float64."""
 
-    def body(like: Any, variance: Any) -> Any:
-        return fill(start, like)
+    def alike(d: Any, r: Any, rate: Any, variance: Any, like: Any) -> Any:
+        scale = scale_of(d, r, rate, None, like)
+        return scale, scale * second_scale(like, variance)
 
-    return body
+    def swiftly(d: Any, r: Any, rate: Any, variance: Any, like: Any) -> Any:
+        scale = scale_of(d, r, rate, None, like) * (1.0 / LOWER)
+        return scale, scale * scale
+
+    return swiftly if is_swift(rate) else alike
+
+
+# What is not the maximum, and what comes before the label, is noted as a bit a logit.
+WORDS = LONGEST // 64  # int64 of marks that a block has room for, of each of the two
+
+
+@by_dtype
+def effect_and_distance(v: Any, about: Any, near: Any, rate: Any) -> Any:
+    """(`exp_scaled` of what lies below the maximum, how far: see `distances`)."""
+    lowest = -np.finfo(str(element_of(v))).max
+
+    def apart(v: Any, about: Any, near: Any, rate: Any) -> Any:
+        # of nothing but −inf so far: any number, or its distance to itself would be NaN
+        top = max(about[1], lowest)
+        return effect(v, about, near)[0], distance(v - const(top, v), rate)
+
+    def at_once(v: Any, about: Any, near: Any, rate: Any) -> Any:
+        t = exponent(v, about[3])
+        return power_of(t, LOWER), t
+
+    def shifted(v: Any, about: Any, near: Any, rate: Any) -> Any:
+        t = exponent(v - const(about[4], v), about[3])
+        return power_of(t, LOWER), t
+
+    if not is_swift(rate):
+        return apart
+    return at_once if isinstance(near, types.NoneType) else shifted
+
+
+@by_dtype
+def distances(first: Any, total: Any, m: Any, start: Any, shift: Any, rate: Any) -> Any:
+    """Σ e u of a row whose maximum is m, from what was summed and Σ e; all float64.
+
+    That is −Σ e u, or by power.py Σ e t, where t is −u log₂e and what was lost of m log₂e.
+    """
+
+    def as_is(first: Any, total: Any, m: Any, start: Any, shift: Any, rate: Any) -> Any:
+        return -first
+
+    def of_powers(first: Any, total: Any, m: Any, start: Any, shift: Any, rate: Any) -> Any:
+        lost = (m - shift) * RATE + start if m > -np.inf else 0.0
+        return (lost * total - first) * (1.0 / RATE)
+
+    return of_powers if is_swift(rate) else as_is
 
 
 @by_dtype
@@ -99,132 +173,113 @@ def _below(e: Any, v: Any, most: Any) -> Any:
         return e
 
     def masked(e: Any, v: Any, most: Any) -> Any:
-        return where(equal(v, fill(most, most)), const(0.0, e), e)
+        return where(differ(v, fill(most, v)), e, const(0.0, e))
 
     return as_is if isinstance(most, types.NoneType) else masked
 
 
 @by_dtype
-def _ask(x: Any, at: Any, lanes: Any, most: Any) -> Any:
-    """Ask for memory: rows of one block, all of which hold their maximum, for more of it."""
+def _ask(x: Any, ahead: Any, lanes: Any, most: Any) -> Any:
+    """Ask for memory: as the loss, for what is needed next or, of rows of a block, later."""
 
-    def next_block(x: Any, at: Any, lanes: Any, most: Any) -> None:
-        ask(x, at + AHEAD // width(x[0]), lanes)
+    def soon(x: Any, ahead: Any, lanes: Any, most: Any) -> None:
+        ask(x, ahead, lanes)
 
-    def further(x: Any, at: Any, lanes: Any, most: Any) -> None:
-        ask_early(x, at + 2 * AHEAD // width(x[0]), lanes)
+    def later(x: Any, ahead: Any, lanes: Any, most: Any) -> None:
+        ask_early(x, ahead, lanes)
 
-    return next_block if isinstance(most, types.NoneType) else further
-
-
-@by_dtype
-def _mark(marks: Any, j: Any, v: Any, most: Any) -> Any:
-    """Set the bits of a block that stand for the maximum."""
-
-    def nothing(marks: Any, j: Any, v: Any, most: Any) -> None:
-        pass
-
-    def mask(marks: Any, j: Any, v: Any, most: Any) -> None:
-        store_mask(marks, j, equal(v, fill(most, most)))
-
-    return nothing if isinstance(most, types.NoneType) else mask
+    return soon if isinstance(most, types.NoneType) else later
 
 
 @inner
-def marked(marks: Any) -> Any:
-    """How many bits are set that stand for a block's logits, and which is the first."""
+def block_sums(x: Any, at: Any, n: Any, ahead: Any, after: Any, most: Any, about: Any, label: Any,
+               bounds: Any, rate: Any, variance: Any, marks: Any, to: Any,
+               like: Any) -> Any:  # fmt: skip
+    """(Σ e, Σ e u, Σ e² or Σ e u²) of a block in each lane, without what is `most`.
+
+    The sums are lifted; `distances` and `second_scale` say what more they are. `most` None stands
+    for a block that is all below the maximum. The marks begin at the byte `to`: what is not `most`;
+    and what comes before the label, which stands at `label`, in the block or outside: what is at
+    least the second of `bounds` before its group of four vectors, at least the first from there on.
+    The fourth result and `after` are as in `blocks.block_sum`.
+    """
+    lanes, end, j = lane_count(like), at + n, at
+    group, label = 4 * lanes - 1, label + at
+    fours = end if all_within(None, about) else at  # as `blocks` takes them, or one by one
+    a, s = fill(0.0, like), four(like)
+    first, second, larger = a, second_start(like, variance, rate), fill(-np.inf, like)
+    while j + 4 * lanes <= fours:
+        _ask(x, j + ahead, lanes, most)
+        v = load(x, j, s)
+        if after is not None:
+            larger = maximum(fold_largest(load(x, j + after, s)), larger)
+        e, u = effect_and_distance(v, about, NEAR, rate)
+        e = _below(e, v, most)
+        s, first = s + e, fold_products(e, u, first)
+        second = with_second(second, e, u, variance, rate)
+        if most is not None:
+            store_marks(marks, to, j - at, differ(v, fill(most, v)))
+        if variance is None:
+            bound = fill(bounds[np.int64(j + group < label)], v)
+            store_marks(marks, to + 4 * PLANE, j - at, at_least(v, bound))
+        j += 4 * lanes
+    while j < end:
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        if after is not None:
+            larger = maximum(load_up_to(x, j + after, end - j, -np.inf, like), larger)
+        f, t = effect_and_distance(w, about, ANY, rate)
+        f = _below(f, w, most)
+        a, first = a + f, fold_products(f, t, first)
+        second = with_second(second, f, t, variance, rate)
+        if most is not None:
+            store_marks(marks, to, j - at, differ(w, fill(most, w)))
+        if variance is None:
+            bound = fill(bounds[np.int64(((j - at) | group) + at < label)], w)
+            store_marks(marks, to + 4 * PLANE, j - at, at_least(w, bound))
+        j += lanes
+    return a + fold_sum(s), first, second, larger
+
+
+@inner
+def ties_before(x: Any, at: Any, label: Any, picked: Any, like: Any) -> Any:
+    """How many logits of the label's group of four vectors are as large and come before it."""
+    lanes, found = lane_count(like), 0
+    group = label // (4 * lanes) * (4 * lanes)
+    for j in range(group, group + 4 * lanes, lanes):
+        v = load_first(x, at + j, label - j, np.nan, like)
+        found += bits_set(bits_of(equal(v, fill(picked, like))))
+    return found
+
+
+@inner
+def clear(marks: Any, to: Any) -> None:
+    """The marks of a block of nothing: all lies below the maximum, none before the label."""
+    for k in range(to // 8, to // 8 + WORDS, lane_count(_F64)):
+        store(marks, k, fill(-1, _I64))
+        store(marks, k + WORDS, fill(0, _I64))
+
+
+@inner
+def marked(marks: Any, to: Any, like: Any) -> Any:
+    """How many logits of a block are not marked as below the maximum, and which is the first."""
+    at, lanes, below = to // 8, lane_count(like), fill(-1, _I64)
+    some = bits_of(differ(load(marks, at, _I64), below))
+    some |= bits_of(differ(load(marks, at + 8, _I64), below)) << 8
     count, first = 0, LONGEST
-    for k in range(LONGEST // 64 - 1, -1, -1):
-        word = marks[k]
-        count += bits_set(word)
-        first = 64 * k + first_bit(word) if word != 0 else first
+    while some != 0:
+        k = first_bit(some)
+        word = ~marks[at + k]
+        # of plane k // 4, of which a word has as many groups as vectors
+        vector = k % 4 * (64 // lanes) + first_bit(word) // lanes
+        place = (4 * vector + k // 4) * lanes + first_bit(word) % lanes
+        count, first = count + bits_set(word), min(first, place)
+        some &= some - 1
     return count, first
 
 
 @inner
-def block_sums(x: Any, at: Any, n: Any, most: Any, about: Any, rate: Any, variance: Any,
-               marks: Any, like: Any) -> Any:  # fmt: skip
-    """(Σ e, Σ e u, Σ e² or Σ e u²) of a block, without what is `most`, which is marked.
-
-    The sums are lifted; `second_scale` says how much more the third is. `most` None stands for a
-    block that is all below the maximum.
-    """
-    # of nothing but −inf so far: any number, or its distance to itself would be NaN
-    level = about[1] if about[1] > -np.inf else as_like(0.0, like)
-    lanes, end, j, t = lane_count(like), at + n, at, fill(level, like)
-    fours = end if all_within(None, about) else at  # as `blocks` takes them, or one by one
-    a = fill(0.0, like)
-    b, c, d, rest, first = a, a, a, a, a
-    second = second_start(like, variance)
-    while j + 4 * lanes <= fours:
-        _ask(x, j, lanes, most)
-        v = load(x, j, like)
-        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
-        a, first, second = a + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j - at, v, most)
-        j += lanes
-        v = load(x, j, like)
-        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
-        b, first, second = b + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j - at, v, most)
-        j += lanes
-        v = load(x, j, like)
-        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
-        c, first, second = c + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j - at, v, most)
-        j += lanes
-        v = load(x, j, like)
-        e, u = _below(effect(v, about, NEAR)[0], v, most), distance(v - t, rate)
-        d, first, second = d + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j - at, v, most)
-        j += lanes
-    while j < end:
-        v = load_up_to(x, j, end - j, -np.inf, like)
-        e, u = _below(effect(v, about, ANY)[0], v, most), distance(v - t, rate)
-        rest, first, second = rest + e, fma(e, u, first), with_second(second, e, u, variance)
-        _mark(marks, j - at, v, most)
-        j += lanes
-    # as `blocks` folds four vectors that are one
-    return total_of(rest + ((a + c) + (b + d))), -total_of(first), total_of(second)
-
-
-@inner
-def block_max_before(x: Any, at: Any, n: Any, label: Any, picked: Any, like: Any) -> Any:
-    """(the largest logit of a block, how many come before the label).
-
-    The label, of the logit `picked`, stands at `label`, in the block or outside. Logits of a lower
-    index come before it where they are as large, those of a higher one not.
-    """
-    lanes, end, j = lane_count(like), at + n, at
-    bound = fill(picked if label >= n else next_up(picked), like)
-    one, zero, lowest = fill(1.0, like), fill(0.0, like), fill(-np.inf, like)
-    a, b, c, d = lowest, lowest, lowest, lowest
-    p, q, r, s = zero, zero, zero, zero
-    while j + 4 * lanes <= end:
-        ask(x, j + AHEAD // width(x[0]), lanes)
-        v = load(x, j, like)
-        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
-        v = load(x, j + lanes, like)
-        b, q = maximum(v, b), where(at_least(v, bound), q + one, q)
-        v = load(x, j + 2 * lanes, like)
-        c, r = maximum(v, c), where(at_least(v, bound), r + one, r)
-        v = load(x, j + 3 * lanes, like)
-        d, s = maximum(v, d), where(at_least(v, bound), s + one, s)
-        j += 4 * lanes
-    while j < end:
-        v = load_up_to(x, j, end - j, -np.inf, like)  # less than the bound, even than -inf's
-        a, p = maximum(v, a), where(at_least(v, bound), p + one, p)
-        j += lanes
-    if 0 <= label < n:  # where it stands itself, those as large and before it are still missing
-        level, end, j = fill(picked, like), at + label, at
-        while j + 4 * lanes <= end:
-            p = where(equal(load(x, j, like), level), p + one, p)
-            q = where(equal(load(x, j + lanes, like), level), q + one, q)
-            r = where(equal(load(x, j + 2 * lanes, like), level), r + one, r)
-            s = where(equal(load(x, j + 3 * lanes, like), level), s + one, s)
-            j += 4 * lanes
-        while j < end:
-            v = load_up_to(x, j, end - j, np.nan, like)
-            q = where(equal(v, level), q + one, q)
-            j += lanes
-    return largest_of(maximum(maximum(a, b), maximum(c, d))), total_of((p + q) + (r + s))
+def marked_before(marks: Any, to: Any) -> Any:
+    """How many of those are set of what comes before the label."""
+    at = to // 8 + WORDS
+    more = bits_set(load(marks, at + 8, _I64))
+    return sum_of(plus(bits_set(load(marks, at, _I64)), more))

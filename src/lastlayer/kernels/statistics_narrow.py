@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
-from lastlayer.kernels.group import MOST_CLASSES, G, X, ask, lines_ahead, load_group
+from lastlayer.kernels.group import G, X, ask, lines_ahead, load_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
-from lastlayer.kernels.jit import inner, kernel
+from lastlayer.kernels.jit import by_dtype, inner, kernel
+from lastlayer.kernels.lanes import all_of
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
@@ -24,6 +26,7 @@ from lastlayer.kernels.simd import (
     bits,
     const,
     differ,
+    element_of,
     equal,
     fill,
     fma,
@@ -38,6 +41,21 @@ from lastlayer.kernels.vecmath import exp_scaled, rate_of, unscale
 from lastlayer.kernels.whole import plus
 
 _F64, _I64 = np.float64(0), np.int64(0)
+
+# Σ (TAG + j) over the classes j below the maximum says how many they are, and what their numbers
+# come to; where all but one are, which one. A whole number that float32 has: below 2^21.
+TAG = 16384.0
+
+
+@by_dtype
+def _nearest(v: Any) -> Any:
+    """The nearest whole numbers."""
+    magic = 12582912.0 if element_of(v) == types.float32 else 6755399441055744.0
+
+    def body(v: Any) -> Any:
+        return (v + const(magic, v)) - const(magic, v)
+
+    return body
 
 
 @inner
@@ -82,23 +100,28 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         else:
             m = maximum(load(x, j * lanes, like), m)
             j += 1
-    total, first, second = zero, zero, second_start(like, variance)
-    ties, before, class_, place = zero, zero, zero, fill(MOST_CLASSES, like)
+    total, first, second = zero, zero, second_start(like, variance, rate)
+    below, before, tag, from_label = zero, zero, fill(TAG, like), labels + fill(TAG, like)
     above = _just_above(picked)
     for j in range(count):
         v = load(x, j * lanes, like)
         ask(ahead, j)
-        at_m = equal(v, m)
+        under = differ(v, m)
         e, u = exp_scaled(v - m, rate), distance(v - m, rate)
-        total, first = where(at_m, total, total + e), fma(e, u, first)
-        second = where(at_m, second, with_second(second, e, u, variance))
-        ties = where(at_m, ties + one, ties)
+        total, first = where(under, total + e, total), fma(e, u, first)
+        second = where(under, with_second(second, e, u, variance, rate), second)
+        below = where(under, below + tag, below)
         if variance is None:
-            place = where(at_m, where(less(place, class_), place, class_), place)
             # those as large come before the label where their index is lower
-            level = where(less(class_, labels), picked, above)
+            level = where(less(tag, from_label), picked, above)
             before = where(at_least(v, level), before + one, before)
-            class_ = class_ + one
+            tag = tag + one
+    others = _nearest(below * fill(1.0 / TAG, like))
+    ties = fill(count, like) - others
+    place = fill(count * (count - 1) // 2, like) - (below - others * fill(TAG, like))
+    if variance is None and not all_of(equal(ties, one)):
+        for j in range(count - 1, -1, -1):
+            place = where(equal(load(x, j * lanes, like), m), fill(j, like), place)
     store(d, M, m)
     store(d, REST, total)
     store(d, TIES, ties)
@@ -118,7 +141,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
     logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
     lanes, scales = lane_count(like), (unscale(like), unscale(like) * second_scale(like, variance))
-    rate, rate_64 = rate_of(temperature, like), rate_of(temperature, _F64)
+    rate = rate_of(temperature, like)
 
     row, first = lo, first_of_chunk(taker, lo)
     while row < hi:
@@ -130,7 +153,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
         pick(d, logits, pointer(indices, _I64), row, tile, ignore, labels, picked, like)
         sum_group(d, logits, load(labels, 0, like), load(picked, 0, like), count, rate, variance,
                   ahead, like)  # fmt: skip
-        finish(d, numbers, rate_64, scales, variance, like)
+        finish(d, numbers, rate, scales, variance, like)
         give(d, columns, row - first, tile, variance, like)
         row += tile
         first = hand_on(taker, first, row, hi)

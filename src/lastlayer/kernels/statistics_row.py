@@ -18,6 +18,7 @@ from lastlayer.kernels.row import (
     AT_TOP,
     BEHIND,
     BELOW,
+    COUNTS,
     FACTOR,
     INVERSE_TEMPERATURE,
     LOSS,
@@ -34,12 +35,13 @@ from lastlayer.kernels.row import (
     give_run,
     index_loss,
 )
-from lastlayer.kernels.simd import bits, fill, maximum
+from lastlayer.kernels.simd import bits, fill
 from lastlayer.kernels.vecmath import exp_scaled, unscale
 
 # What is known of a tile's rows, in runs of `row` that a loss without options leaves free
 FIRST, SECOND = BEHIND, BELOW  # Σ e u; Σ e² or Σ e u², both without the maximum
 PLACE, BEFORE = AT_TOP, WEIGHT  # of the first maximum; how many classes come before the label
+OF_LABEL = COUNTS  # exp of the label's logit, lifted
 # and what comes of it
 CONFIDENCE, DOUBT, BRIER, ENTROPY = FACTOR, SHARE, ALONE, OWN
 SLOPE, CURVATURE = FACTOR, SHARE
@@ -50,7 +52,7 @@ _MAGIC = 6755399441055744.0  # 1.5 · 2^52: added to a whole number, leaves it i
 
 @by_dtype
 def negligible(like: Any) -> Any:
-    """What R is 0 below: masked classes leave some 1e-57 each in a float32 sum."""
+    """What R is 0 below: masked classes leave some 1e-55 each in a float32 sum."""
     least = 2.0**-150 if like == types.float32 else 0.0
 
     def body(like: Any) -> Any:
@@ -68,7 +70,10 @@ def finish(d: Any, numbers: Any, rate: Any, scales: Any, variance: Any, like: An
 
     def statistics(d: Any, numbers: Any, rate: Any, scales: Any, variance: Any, like: Any) -> None:
         widest_vectors()
-        inv_t, scale, second = numbers[INVERSE_TEMPERATURE], scales[0], scales[1]
+        scale, second = scales
+        for r in range(0, ROWS, lane_count(like)):  # beside 1, or a square beside those in `second`
+            gap = load(d, PICKED + r, like) - load(d, M + r, like)
+            store(d, OF_LABEL + r, exp_scaled(gap, rate))
         for r in range(ROWS):
             m, picked, sample = d[M + r], d[PICKED + r], d[SAMPLE + r]
             rest = finite_rest(m, d[REST + r] * scale, d[TIES + r])
@@ -79,8 +84,7 @@ def finish(d: Any, numbers: Any, rate: Any, scales: Any, variance: Any, like: An
             nothing = rest < negligible(like)
             doubt = 0.0 if nothing else rest * inverse
             squares = 0.0 if nothing else d[SECOND + r] * second + (d[TIES + r] - 1.0)
-            # exp(−600) is 0 beside 1, and no subnormal number, for which the processor would wait
-            e = exp_scaled(maximum(picked - m, -600.0 / inv_t), rate) * unscale(d[M])
+            e = d[OF_LABEL + r] * unscale(like)
             wrong, others = 1.0 - e * inverse, 1.0 + (squares - e * e)
             at_top = picked == m
             wrong, others = doubt if at_top else wrong, squares if at_top else others

@@ -124,8 +124,9 @@ def _place_confidences(chunk: Any, k: Any, p: Any, doubt: Any, right: Any, count
     store(chunk, BIN_AT + k, plus(product(found, const(PAIR, one)),
                                   plus(outcome, const(BINS, one))))  # fmt: skip
     off = at - ((at + const(_MAGIC, p)) - const(_MAGIC, p))
-    near = less(off * off, const(1e-12, p)) & less(p - p, p)
-    return near & less(p, const(1.0, p))
+    # whatever is around 0 is in the first bin, around 1 in the last
+    half = const(0.5, p)
+    return less(off * off, const(1e-12, p)) & less(half, at) & less(at, as_floats(count) - half)
 
 
 @inner

@@ -131,9 +131,9 @@ def _difference(first: Score, other: Score) -> Difference:
     sums = sums[:, (sums[:, :, 2] > 0).all(axis=0)]
     loss_interval = accuracy_interval = math.nan, math.nan
     if sums.shape[1] >= 2:
-        drawn = draws(sums.shape[1])  # (resamples, B)
         with np.errstate(invalid="ignore"):  # inf - inf
-            means = _means(np.stack([part[drawn].sum(axis=1) for part in sums]))
+            drawn = [[part[some].sum(axis=1) for part in sums] for some in draws(sums.shape[1])]
+            means = _means(np.concatenate(drawn, axis=1))  # (2, resamples, 2)
         loss_interval, accuracy_interval = (middle(it) for it in (means[1] - means[0]).T)
     return Difference(
         other.loss - first.loss, loss_interval, other.accuracy - first.accuracy, accuracy_interval

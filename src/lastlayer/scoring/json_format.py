@@ -38,7 +38,7 @@ NOTE = (
 
 def to_json(score: Score) -> str:
     """The numbers of a score, its settings, versions and state."""
-    classes, confusion, fit = score.per_class, score.confusion, score.temperature_fit
+    classes, fit, confusions = score.per_class, score.temperature_fit, score._confusions
     listed = score.classes <= DENSE
     document = {
         "format": FORMAT,
@@ -63,8 +63,8 @@ def to_json(score: Score) -> str:
             for name in ("count", "predicted", "correct", "loss", "precision", "recall", "f1")
         } if listed else None,
         "class_names": list(fitting(score.class_names, score.classes)) or None,
-        "confusions": [list(pair) for pair in confusion.pairs[:PAIRS]],
-        "confusions_too_low_by": confusion.too_low_by,
+        "confusions": [list(pair) for pair in score._confused(PAIRS)],
+        "confusions_too_low_by": 0 if confusions is None else confusions.too_low_by,
         "worst": [asdict(example) for example in score.worst],
         "nan_rows": [asdict(place) for place in score.nan_rows],
         "temperature_fit": None if fit is None else {

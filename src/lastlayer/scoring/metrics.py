@@ -220,21 +220,28 @@ class Metrics:
     @property
     def confusion(self) -> Confusion:
         """Which class was taken for which."""
-        matrix = self._tally.matrix
+        dense = self._confusions is None
+        low = 0 if self._confusions is None else self._confusions.too_low_by
+        return Confusion(self._tally.matrix.copy() if dense else None, self._confused(), low)
+
+    def _confused(self, most: int | None = None) -> tuple[tuple[int, int, int], ...]:
+        """The pairs of `confusion`, or as many of the most frequent."""
         if self._confusions is None:
-            wrong = matrix.copy()
+            wrong = self._tally.matrix.copy()
             np.fill_diagonal(wrong, 0)
             codes = np.flatnonzero(wrong)
             counts = wrong.reshape(-1)[codes]
+            if most is not None and codes.size > most:  # of those as rare as the last one the first
+                least = np.partition(counts, -most)[-most]
+                above, level = np.flatnonzero(counts > least), np.flatnonzero(counts == least)
+                chosen = np.sort(np.concatenate([above, level[: most - above.size]]))
+                codes, counts = codes[chosen], counts[chosen]
             order = np.argsort(-counts, kind="stable")
-            codes, counts, low = codes[order], counts[order], 0
+            codes, counts = codes[order], counts[order]
         else:
-            codes, counts = (part[:LISTED] for part in self._confusions.pairs())
-            low = self._confusions.too_low_by
+            codes, counts = (part[:LISTED][:most] for part in self._confusions.pairs())
         labels, predictions = divmod(codes, max(self._classes, 1))
-        pairs = zip(labels.tolist(), predictions.tolist(), counts.tolist(), strict=True)
-        dense = self._confusions is None
-        return Confusion(matrix.copy() if dense else None, tuple(pairs), low)
+        return tuple(zip(labels.tolist(), predictions.tolist(), counts.tolist(), strict=True))
 
     # ----------------------------------------------------------------- rows
 
