@@ -81,6 +81,10 @@ def test_conversions_and_exponentials_are_right_on_this_processor() -> None:
     assert [*kernel_checks.wrong_conversions(), *kernel_checks.wrong_exponentials()] == []
 
 
+def test_the_largest_of_halves_is_found_on_this_processor() -> None:
+    assert [*kernel_checks.wrong_maxima()] == []
+
+
 @pytest.mark.skipif(
     platform.machine().lower() not in ("x86_64", "amd64"), reason="these are x86 processors"
 )

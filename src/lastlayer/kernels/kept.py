@@ -127,7 +127,10 @@ def keep(kept: Any, at: Any, n: Any, e: Any) -> Any:
 
 @by_dtype
 def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-    """factor · exp of exponentials that were kept; row as `products` gives it."""
+    """factor · exp of exponentials that were kept; row as `products` gives it.
+
+    Of several vectors also whether all are known to be normal numbers.
+    """
 
     def one(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
         return times(v, const(row[0], v))
@@ -137,8 +140,8 @@ def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
     def several(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
         smallest = fold_least(v)
         if all_of(at_least(smallest, const(row[1], smallest))):
-            return v * const(row[2], v)
-        return times(v, const(row[0], v))
+            return v * const(row[2], v), True
+        return times(v, const(row[0], v)), False
 
     return several if v.lanes > lanes_of(v.dtype) else one
 

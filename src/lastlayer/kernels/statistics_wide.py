@@ -74,7 +74,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
         found, before = block_max_before(x, at, n, label, as_like(d[PICKED + r], like), like)
         d[BEFORE + r] += np.float64(before)
     else:
-        found = largest_of(block_max(x, at, n, like))
+        found = largest_of(block_max(x, at, n, as_like(d[M + r], like), like))
     m = np.float64(found)
     rises = m > d[M + r]
     if rises:
