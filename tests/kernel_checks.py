@@ -19,8 +19,11 @@ from exact import row
 
 import lastlayer as ll
 from lastlayer import reference
+from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.jit import EXACT
+from lastlayer.kernels.lanes import largest_of
 from lastlayer.kernels.memory import lane_count, load, pointer, read, store, write
+from lastlayer.kernels.simd import four
 from lastlayer.kernels.statistics import row_statistics
 from lastlayer.kernels.vecmath import exp_scaled, rate_of
 from lastlayer.problem import softmax_problem
@@ -39,6 +42,19 @@ def convert(source: Any, target: Any, n: Any, vectors: Any, of: Any, to: Any, li
     else:
         for j in range(n):
             write(y, j, read(x, j, like))
+
+
+@compiled
+def convert_fours(source: Any, target: Any, n: Any, normal: Any, to: Any, like: Any) -> None:
+    """The same of float32, four vectors at a time that are known to have no subnormal number."""
+    x, y = pointer(source, like), pointer(target, to)
+    for j in range(0, n, 4 * lane_count(like)):
+        store(y, j, (load(x, j, four(like)), normal))
+
+
+@compiled
+def largest(source: Any, at: Any, n: Any, m: Any, of: Any, like: Any) -> Any:
+    return largest_of(block_max(pointer(source, of), at, n, m, like))
 
 
 @compiled
@@ -80,6 +96,43 @@ def wrong_conversions() -> Iterator[str]:
                 yield f"{name} widened wrongly, vectors: {vectors}"
             if not same(z, narrowed, np.uint16):
                 yield f"{name} rounded wrongly, vectors: {vectors}"
+
+        tiny = (near != 0) & (np.abs(near) < np.finfo(np.float32).tiny)
+        for normal, some in (True, near[~tiny]), (False, near):
+            x = np.append(some, np.ones(-some.size % 64, np.float32))
+            with np.errstate(all="ignore"):
+                z, narrowed = np.empty(x.size, dtype), x.astype(dtype)
+            convert_fours(x.ctypes.data, z.ctypes.data, x.size, normal, kind, single)
+            if not same(z, narrowed, np.uint16):
+                yield f"{name} rounded wrongly, four vectors, normal: {normal}"
+
+
+def wrong_maxima() -> Iterator[str]:
+    """The largest of some halves, or what is below m where they all are."""
+    rng, single = np.random.default_rng(0), np.float32
+    for name, (dtype, kind) in HALVES.items():
+        for n in (1, 16, 63, 64, 65, 300, 512):
+            for shift in (-100, -9, 0, 100):
+                x = (rng.normal(size=n + 3) * 3 + shift).astype(dtype)
+                x[rng.random(n + 3) < 0.1] = -np.inf
+                for case in "as they are", "a zero", "and -0", "none but -inf", "a quiet NaN":
+                    place = 1 + rng.integers(0, n, 2)
+                    if "zero" in case:
+                        x[place[0]] = 0.0
+                    elif "-0" in case:
+                        x[place[1]] = -0.0
+                    elif "none" in case:
+                        x[1 : n + 1] = -np.inf
+                    elif "NaN" in case:
+                        x[1 : n + 1] = -3.0
+                        x[place[0]] = -np.nan
+                    part = x[1 : n + 1].astype(single)
+                    right = np.max(part[~np.isnan(part)], initial=-np.inf)
+                    for m in (-np.inf, right - 1, right, right + 1, 0.0, 0.5):
+                        got = largest(x.ctypes.data, 1, n, single(m), kind, single(0))
+                        above = right >= m or m <= 0
+                        if not (got == right if above else got < m):
+                            yield f"the largest of {n} {name}, {case}, is not {got} ({m})"
 
 
 # dtype: bound of the relative error; the lift; where exp is that of the lowest
@@ -170,6 +223,7 @@ def wrong_statistics() -> Iterator[str]:
 def everything_wrong(kinds: tuple[str, ...]) -> list[str]:
     return [
         *wrong_conversions(),
+        *wrong_maxima(),
         *wrong_exponentials(),
         *wrong_losses(kinds),
         *wrong_statistics(),

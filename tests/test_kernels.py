@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import kernel_checks
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -81,6 +82,10 @@ def test_conversions_and_exponentials_are_right_on_this_processor() -> None:
     assert [*kernel_checks.wrong_conversions(), *kernel_checks.wrong_exponentials()] == []
 
 
+def test_the_largest_of_halves_is_found_on_this_processor() -> None:
+    assert [*kernel_checks.wrong_maxima()] == []
+
+
 @pytest.mark.skipif(
     platform.machine().lower() not in ("x86_64", "amd64"), reason="these are x86 processors"
 )
@@ -115,6 +120,27 @@ def test_the_sums_of_blocks_are_added_up_once() -> None:
 
 
 # --------------------------------------------------------------------------- blocks
+
+
+# The NaNs of one sign are the largest whole numbers of 16 bits, those of the other the smallest but
+# for the negative numbers.
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("classes", [113, 1000, 1700])
+@pytest.mark.parametrize("shift", [0.0, -60.0])
+def test_a_nan_of_either_sign_makes_its_row_nan(dtype: Any, classes: int, shift: float) -> None:
+    x = (np.random.default_rng(0).normal(size=(24, classes)) * 4 + shift).astype(dtype)
+    y = np.arange(24) * 4
+    loss, gradient = ll.cross_entropy_with_grad(x, y, reduction="none")
+    infinity = int(np.array(np.inf, dtype).view(np.uint16))
+    rows = range(1, 24, 2)
+    for row, place in zip(rows, np.linspace(0, classes - 1, len(rows)).astype(int), strict=True):
+        sign, payload = row // 2 % 2 << 15, (1, 0x7FFF - infinity)[row // 4 % 2]
+        x.view(np.uint16)[row, place] = infinity + payload + sign
+    got, slopes = ll.cross_entropy_with_grad(x, y, reduction="none")
+    assert np.isnan(got[1::2]).all()
+    assert np.isnan(slopes[1::2].astype(np.float32)).all()
+    np.testing.assert_array_equal(got[::2], loss[::2])
+    np.testing.assert_array_equal(slopes[::2], gradient[::2])
 
 
 @pytest.mark.parametrize("classes", [3, 112, 113, 511, 512, 513, 1025, 1600])

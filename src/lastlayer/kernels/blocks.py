@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
+from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
@@ -20,9 +21,10 @@ from lastlayer.kernels.effective import (
     near_alone,
     sloped,
 )
-from lastlayer.kernels.jit import inner
+from lastlayer.kernels.halves import floats_of, largest_word, words_at, words_of_nothing
+from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import keep, less_share
-from lastlayer.kernels.lanes import fold_largest, fold_sum
+from lastlayer.kernels.lanes import all_of, fold_largest, fold_sum
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -36,10 +38,12 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import const, differ, equal, fill, four, maximum, where
+from lastlayer.kernels.simd import const, differ, equal, fill, four, less, maximum, where
 from lastlayer.kernels.vecmath import times
+from lastlayer.kernels.whole import larger, smaller
 
-AHEAD = 2048  # bytes: how far before its use memory is asked for, the next block
+# bytes: how far before its use memory is asked for, the next block; of blocks of 1 KB the third
+AHEAD, AHEAD_OF_HALVES = 2048, 3072
 
 # --------------------------------------------------------------------------- sums
 
@@ -62,24 +66,55 @@ ask, ask_early = _asker(prefetch), _asker(prefetch_into_l2)
 
 
 @inner
+def far_ahead(x: Any) -> Any:
+    """How many elements before its use memory is asked for."""
+    return (AHEAD_OF_HALVES if width(x[0]) == 2 else AHEAD) // width(x[0])
+
+
+@inner
 def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
     """Whether the four vectors at x[at] may be taken as NEAR; a NaN may, it stays one."""
     v = load(x, at, four(like))
     return all_within(v * v, about)
 
 
-@inner
-def block_max(x: Any, at: Any, n: Any, like: Any) -> Any:
-    """The largest of x[at : at + n] in each lane. A NaN is passed over: the sum will have it."""
-    lanes, end, j = lane_count(like), at + n, at
-    a, m = fill(-np.inf, like), fill(-np.inf, four(like))
-    while j + 4 * lanes <= end:
-        m = maximum(load(x, j, m), m)
-        j += 4 * lanes
-    while j < end:
-        a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
-        j += lanes
-    return maximum(a, fold_largest(m))
+@by_dtype
+def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
+    """The largest of x[at : at + n] in each lane; anything below m > 0 where all are below it.
+
+    A NaN may be passed over: the sum will have it.
+    """
+
+    def of_floats(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
+        lanes, end, j = lane_count(like), at + n, at
+        a, most = fill(-np.inf, like), fill(-np.inf, four(like))
+        while j + 4 * lanes <= end:
+            most = maximum(load(x, j, most), most)
+            j += 4 * lanes
+        while j < end:
+            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
+            j += lanes
+        return maximum(a, fold_largest(most))
+
+    def of_halves(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
+        lanes, end, j = lane_count(like), at + n, at
+        a, high = fill(-np.inf, like), words_of_nothing(x, like)
+        while j + 4 * lanes <= end:
+            high = larger(words_at(x, j, high), high)
+            j += 4 * lanes
+        while j < end:
+            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
+            j += lanes
+        most = maximum(a, fold_largest(floats_of(x, high, like)))
+        if m > 0.0 and all_of(less(most, fill(m, like))):
+            return most
+        j, low = at, words_of_nothing(x, like)
+        while j + 4 * lanes <= end:
+            low = smaller(words_at(x, j, low), low)
+            j += 4 * lanes
+        return maximum(a, fold_largest(floats_of(x, largest_word(high, low), like)))
+
+    return of_floats if x.dtype in FLOATS else of_halves
 
 
 @inner
@@ -232,6 +267,8 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
         whole = after == 0 and j + 4 * lanes <= n and not j <= label < j + 4 * lanes
         if whole and _all_near(x, at + j, about, like):
             v = load(x, at + j, four(like))
+            if width(g[0]) == 2:  # else writing takes longer than reading what was kept from L2
+                ask(x, at + j + 16 * lanes, lanes)
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
             j += 4 * lanes
         else:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import llvm_version_info
 from numba import types
 
+from lastlayer.kernels.lanes import part
 from lastlayer.kernels.simd import call, features
 
 # a number of the type that stands for each dtype, by layout.KINDS: single, double, half, bfloat
@@ -19,7 +21,20 @@ KIND_LIKES = (np.float32(0), np.float64(0), np.uint16(0), np.int16(0))
 FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
 _HALF, _BFLOAT = types.uint16, types.int16
-_I16, _I32 = ir.IntType(16), ir.IntType(32)
+_I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+
+
+class _Bfloat(ir.Type):  # type: ignore[misc]
+    """LLVM's bfloat16, which llvmlite has no name for."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bfloat)
+
+    def __hash__(self) -> int:
+        return hash(_Bfloat)
 
 
 def _shaped(element: Any, like: Any) -> Any:
@@ -94,12 +109,53 @@ def rounded(context: Any, builder: Any, value: Any, like: Any, kind: Any) -> Any
     return builder.trunc((_to_half if kind == _HALF else _to_bfloat)(builder, whole), words)
 
 
-def _halves_of_sixteen(builder: Any, value: Any) -> Any:
-    """Sixteen float32 as the bits of float16.
+def rounded_normal(
+    context: Any, builder: Any, vectors: list[Any], like: Any, kind: Any, normal: Any
+) -> list[Any]:
+    """`rounded` of some vectors, and a bit says whether none of them has a subnormal number.
 
-    As bits, since LLVM 22 writes sixteen float16 through the caches where it is told to write past
-    them, if the processor computes with float16.
+    Those the processor takes for 0 where it makes bfloat16 itself, of two vectors at once.
     """
+
+    def one_by_one() -> list[Any]:
+        return [rounded(context, builder, one, like, kind) for one in vectors]
+
+    if not (like == types.float32 and kind == _BFLOAT and _has_bfloats(context)):
+        return one_by_one()
+    with builder.if_else(normal) as (then, otherwise):
+        with then:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            quick = [half for pair in pairs for half in _bfloats_of_two(builder, *pair)]
+            quickly = builder.block
+        with otherwise:
+            slow, slowly = one_by_one(), builder.block
+    results = []
+    for a, b in zip(quick, slow, strict=True):
+        results.append(builder.phi(b.type))
+        results[-1].add_incoming(a, quickly)
+        results[-1].add_incoming(b, slowly)
+    return results
+
+
+def _has_bfloats(context: Any) -> bool:
+    """Whether the processor turns float32 into bfloat16, and LLVM calls that as it does here."""
+    return "+avx512bf16" in features(context) and llvm_version_info >= (20,)
+
+
+# Both as bits, since LLVM 22 writes sixteen of either type through the caches where it is told to
+# write past them, if the processor computes with such numbers.
+
+
+def _bfloats_of_two(builder: Any, low: Any, high: Any) -> list[Any]:
+    """Two times sixteen float32 as the bits of bfloat16."""
+    name, both = "llvm.x86.avx512bf16.cvtne2ps2bf16.512", ir.VectorType(_Bfloat(), 32)
+    whole = builder.bitcast(call(builder, name, both, [high, low]), ir.VectorType(_I64, 8))
+    halves = [part(builder, whole, at, 4) for at in (0, 4)]
+    return [builder.bitcast(half, ir.VectorType(_I16, 16)) for half in halves]
+
+
+def _halves_of_sixteen(builder: Any, value: Any) -> Any:
+    """Sixteen float32 as the bits of float16."""
     words, to_nearest = ir.VectorType(_I16, 16), _I32(0)
     arguments = [value, to_nearest, same(words, 0), _I16(-1)]
     return call(builder, "llvm.x86.avx512.mask.vcvtps2ph.512", words, arguments)

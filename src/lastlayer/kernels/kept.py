@@ -131,7 +131,10 @@ def keep(kept: Any, at: Any, n: Any, e: Any) -> Any:
 
 @by_dtype
 def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-    """factor · exp of exponentials that were kept; row as `products` gives it."""
+    """factor · exp of exponentials that were kept; row as `products` gives it.
+
+    Of several vectors also whether all are known to be normal numbers.
+    """
 
     def one(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
         return times(v, const(row[0], v))
@@ -141,16 +144,23 @@ def kept_times(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
     def several(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
         smallest = fold_least(v)
         if all_of(at_least(smallest, const(row[1], smallest))):
-            return v * const(row[2], v)
-        return times(v, const(row[0], v))
+            return v * const(row[2], v), True
+        return times(v, const(row[0], v)), False
 
     return several if v.lanes > lanes_of(v.dtype) else one
 
 
-@inner
+@by_dtype
 def kept_less(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
     """As `less_share` of what was kept; row is (`products`, what `less_share` is given)."""
-    return less_share(v, kept_times(v, j, n, about, row[0], near, like), row[1])
+
+    def one(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+        return less_share(v, kept_times(v, j, n, about, row[0], near, like), row[1])
+
+    def several(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
+        return less_share(v, kept_times(v, j, n, about, row[0], near, like)[0], row[1])
+
+    return several if v.lanes > lanes_of(v.dtype) else one
 
 
 @inner

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lastlayer.kernels.dtypes import FLOATS, rounded, same, widened
+from lastlayer.kernels.dtypes import FLOATS, rounded, rounded_normal, same, widened
 from lastlayer.kernels.jit import by_dtype
 from lastlayer.kernels.lanes import part
 from lastlayer.kernels.simd import Vector, call, lanes_of, spread, vector_of
@@ -210,14 +210,23 @@ def first_lanes(typingctx: Any, count: Any, like: Any) -> Any:
 def _store(past_cache: bool) -> Callable[..., Any]:
     @intrinsic
     def write(typingctx: Any, target: Any, index: Any, value: Any) -> Any:
+        vector, known = (value[0], True) if isinstance(value, types.BaseTuple) else (value, False)
+        like, kind, lanes = vector.dtype, target.dtype, lanes_of(vector.dtype)
+        places, size = range(0, vector.lanes, lanes), kind.bitwidth // 8
+
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            element, size = _stored(context, target.dtype), target.dtype.bitwidth // 8
-            lanes = lanes_of(value.dtype)
-            for at in range(0, value.lanes, lanes):
-                one = part(builder, args[2], at, lanes)
-                data = rounded(context, builder, one, value.dtype, target.dtype)
-                place = _place(builder, args[0], builder.add(args[1], _I64(at)), element, lanes)
-                done = builder.store(data, place)
+            whole = builder.extract_value(args[2], 0) if known else args[2]
+            parts = [part(builder, whole, at, lanes) for at in places]
+            if known:
+                normal = builder.extract_value(args[2], 1)
+                parts = rounded_normal(context, builder, parts, like, kind, normal)
+            else:
+                parts = [rounded(context, builder, one, like, kind) for one in parts]
+            for at, data in zip(places, parts, strict=True):
+                to = builder.add(args[1], _I64(at))
+                done = builder.store(
+                    data, _place(builder, args[0], to, _stored(context, kind), lanes)
+                )
                 done.align = size * lanes if past_cache else size
                 if past_cache:
                     done.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
@@ -228,6 +237,8 @@ def _store(past_cache: bool) -> Callable[..., Any]:
     return write  # type: ignore[no-any-return]
 
 
+# A vector, rounded once, to target[index] and on; or (it, whether it is known to have no subnormal
+# number).
 store = _store(past_cache=False)
 # The same past the caches, which would read each line before it is overwritten and then keep it.
 # The place must be aligned to the vector as it is stored.

@@ -24,6 +24,7 @@ BYTES = 64
 _LLVM = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
+    types.int16: ir.IntType(16),
     types.int32: ir.IntType(32),
     types.int64: ir.IntType(64),
     types.boolean: ir.IntType(1),

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import AHEAD, block_max
+from lastlayer.kernels.blocks import block_max, far_ahead
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import all_of, largest_of, total_of, totals_across
 from lastlayer.kernels.layout import NOTHING
-from lastlayer.kernels.memory import as_like, lane_count, pointer, read, store, width
+from lastlayer.kernels.memory import as_like, lane_count, pointer, read, store
 from lastlayer.kernels.power import swift_rate
 from lastlayer.kernels.row import (
     BLOCK,
@@ -102,7 +102,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
             d[BEFORE + r] += np.float64(ties_before(x, at, label, picked, like))
     bounds[0], bounds[1] = next_up(picked), picked
     if not whole:
-        after, ahead = 0, AHEAD // width(x[0])
+        after, ahead = 0, far_ahead(x)
     merge(d, r, block, x, at, n, ahead, whole, after, label, bounds, rate, inv_t, variance, totals,
           marks, like)  # fmt: skip
     if whole and r == tile - 1:
@@ -121,7 +121,7 @@ def merge(d: Any, r: Any, block: Any, x: Any, at: Any, n: Any, ahead: Any, known
     reached, rises, to = True, False, 16 * WORDS * r if known else 0
     if not known:
         # rarely in a long row: known without comparing one lane with another
-        most = block_max(x, at, n, like)
+        most = block_max(x, at, n, as_like(d[M + r], like), like)
         reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
         if reached:
             m = np.float64(largest_of(most))

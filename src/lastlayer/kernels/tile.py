@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import AHEAD, block_below, block_max, block_sum
+from lastlayer.kernels.blocks import block_below, block_max, block_sum, far_ahead
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import ROOM, kept_at, note
 from lastlayer.kernels.lanes import all_of, largest_across, largest_of, total_of, totals_across
-from lastlayer.kernels.memory import as_like, lane_count, store, width
+from lastlayer.kernels.memory import as_like, lane_count, store
 from lastlayer.kernels.row import (
     AT_TOP,
     BEHIND,
@@ -87,7 +87,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
     reached = True
     if not known:
         # rarely in a long row: known without comparing one lane with another
-        most = block_max(x, at, n, like)
+        most = block_max(x, at, n, as_like(d[M + r], like), like)
         reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
         if reached:
             m = np.float64(largest_of(most))
@@ -120,7 +120,7 @@ def find_largest(d: Any, x: Any, at: Any, step: Any, n: Any, tile: Any, rate: An
     """The maxima of rows of n logits that begin `step` apart."""
     lanes = lane_count(like)
     for r in range(tile):
-        store(totals, r * lanes, block_max(x, at + r * step, n, like))
+        store(totals, r * lanes, block_max(x, at + r * step, n, as_like(-np.inf, like), like))
     for r in range(0, TILE, lanes):
         store(d, M + r, largest_across(totals, r * lanes))
     set_all_tops(d, rate, cap)
@@ -234,7 +234,7 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     first, after, ahead = whole_rows(step, r, tile, by_turns)
     if whole and r == 0:
         find_largest(d, x, at, step, n, first, rate, cap, totals, like)
-    ahead, to_kept = ahead if whole else AHEAD // width(x[0]), kept_at(r, block, count, like)
+    ahead, to_kept = ahead if whole else far_ahead(x), kept_at(r, block, count, like)
     merge(d, r, x, at, n, ahead, whole, after, rate, inv_t, cap, totals, kept, to_kept, like)
     note(bases, r, block, n, d[TOP + r], like)
     add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
