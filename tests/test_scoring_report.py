@@ -383,7 +383,7 @@ def test_differences_are_those_of_the_rows(compared):
     several, labels, it = compared
     losses = [ll.cross_entropy(x, labels, reduction="none").astype(float) for x in several]
     right = [x.argmax(axis=1) == labels for x in several]
-    drawn = draws(len(labels))
+    drawn = np.concatenate(list(draws(len(labels))))
     for which, found in enumerate(it.differences, 1):
         loss = losses[which] - losses[0]
         hits = right[which].astype(float) - right[0]
