@@ -557,6 +557,15 @@ def test_threads_are_compared_with_as_many_as_there_are():
         run.plan_suites(["threads"], run.Wishes(), 1)
 
 
+@pytest.mark.parametrize("who", ["both threads", "one"])
+def test_threads_are_not_compared_by_what_a_new_array_takes(who):
+    from lastlayer.bench.contestants import ALONE, on_threads
+
+    contestant = ALONE if who == "both threads" else on_threads(1)
+    prepared = contestant.prepare(inputs.make_inputs(Case(5, 3, "float32", "gradient"), 2))
+    assert prepared.call()[1] is prepared.call()[1]
+
+
 def test_fewer_threads_are_used_for_one_contestant_alone(monkeypatch):
     from lastlayer.bench.contestants import on_threads
     from lastlayer.kernels import threads

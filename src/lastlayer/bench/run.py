@@ -18,7 +18,7 @@ from lastlayer.bench.cases import (
     numpy_dtype,
     parse_shape,
 )
-from lastlayer.bench.contestants import LASTLAYER, LIMITS, Contestant, on_threads
+from lastlayer.bench.contestants import ALONE, LIMITS, Contestant, on_threads
 from lastlayer.bench.measure import Progress
 from lastlayer.bench.results import Entry, Report
 from lastlayer.bench.suites import SUITES, quick
@@ -67,7 +67,7 @@ def plan_suites(names: Sequence[str], wishes: Wishes, threads: int) -> list[Step
             fewer = [2**k for k in range(threads.bit_length()) if 2**k < threads]
             if not fewer:  # nothing to compare
                 continue
-            takers = (LASTLAYER[0], *map(on_threads, fewer), *LIMITS)
+            takers = (ALONE, *map(on_threads, fewer), *LIMITS)
         else:
             takers = measure.contestants(wishes.peers, suite.without)
         seconds = wishes.seconds or (QUICK_SECONDS if wishes.quick else suite.seconds)

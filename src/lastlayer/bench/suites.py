@@ -94,7 +94,7 @@ SUITES = {
         memory=True, without=(),
     ),
     "threads": Suite(
-        "what a further thread brings",
+        "what a further thread brings; a gradient goes into an array that was given",
         (
             *_plain([(2048, 32000), (65536, 1000), (1000000, 10), (200000, 64)]),
             *(make_case((512, 32000), "float32", task, "soft-cap") for task in LOSSES),
