@@ -503,3 +503,29 @@ def test_a_mean_divides_by_the_weights_of_the_labels_that_count(rows: int, sampl
         assert abs(total / math.fsum(each) - mean) <= 1e-15 * mean
         with ll.num_threads(3):
             assert ll.cross_entropy(x, labels, **options) == mean
+
+
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("options", ["none", "sample_weight", "z_loss"])
+def test_weights_looked_up_before_are_those_of_the_labels(
+    monkeypatch: pytest.MonkeyPatch, options: str, zero: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    x, labels = rng.standard_normal((40, launch.MANY_WEIGHTS)), rng.integers(0, 2000, 40)
+    labels[3] = -100
+    x[5, 17] = np.nan
+    weights = rng.random(launch.MANY_WEIGHTS) + 0.5
+    if zero:  # its NaN row is one still
+        weights[labels[5]] = 0.0
+    given: dict[str, Any] = {"class_weight": weights, "reduction": "none"}
+    if options == "sample_weight":
+        given[options] = rng.random(40)
+    elif options == "z_loss":
+        given[options] = 1e-2
+    loss, gradient = ll.cross_entropy_with_grad(x, labels, **given)
+    monkeypatch.setattr(launch, "MANY_WEIGHTS", 1 << 62)
+    in_kernel = ll.cross_entropy_with_grad(x, labels, **given)
+    np.testing.assert_allclose(loss, in_kernel[0], rtol=4e-16)
+    np.testing.assert_allclose(gradient, in_kernel[1], rtol=1e-15, atol=1e-300)
+    assert np.isnan(loss[5])
+    assert loss[3] == 0

@@ -19,6 +19,7 @@ from lastlayer.problem import Problem
 
 _SCRATCH = max(tile.SCRATCH, group.SCRATCH)
 _STATES = row.STATES * 8
+MANY_WEIGHTS = 2048  # classes from which on their weights are looked up before a kernel runs
 PAST_CACHE = 1 << 24  # bytes of a result that is not expected to be read again from the caches
 
 
@@ -78,13 +79,14 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
     likes = (like, _like(x), _like(targets), _like(weights))
+    row_weights, classes = _weights_of_rows(problem, mix)
 
     wrong: list[int] = []
 
     for part in layout.walk((x, gradient, targets), count <= group.MOST_CLASSES):
         of_x, of_g, of_targets = part.layouts
         kernels, staged = _kernels(part, x, like)
-        indices, samples = part.take(problem.indices), part.take(problem.sample_weight)
+        indices, samples = part.take(problem.indices), part.take(row_weights)
         losses = part.space(loss)
         arguments = (
             part.inner, count, of_x, of_g, past, staged, of_targets or layout.NOTHING, mix,
@@ -108,6 +110,21 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     if wrong:  # only now, and only then, is it worth asking which they are
         problem.check_targets()
     return loss
+
+
+def _weights_of_rows(problem: Problem, mix: Any) -> tuple[Array | None, Array | None]:
+    """The samples' weights and the classes', or as one where that is the same and saves time.
+
+    A kernel that looks up the weights of labels among thousands waits for each, beside its logits.
+    A row of weight 0 would be left out, and its z-loss weighted.
+    """
+    samples, classes = problem.sample_weight, problem.class_weight
+    if classes is None or problem.indices is None or mix is not None or problem.z_loss:
+        return samples, classes
+    if classes.size < MANY_WEIGHTS or not classes.all():
+        return samples, classes
+    of_labels = classes.take(problem.indices, mode="clip")  # of those that are ignored, any
+    return of_labels if samples is None else of_labels * samples, None
 
 
 def _cap(problem: Problem, dtype: Any) -> tuple[float, ...] | float | None:
