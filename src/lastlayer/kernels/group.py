@@ -15,6 +15,7 @@ from numba import types
 
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
+from lastlayer.kernels.layout import MOST_CLASSES
 from lastlayer.kernels.memory import (
     lane_count,
     load,
@@ -43,7 +44,6 @@ from lastlayer.kernels.turn import (
 
 _F64 = np.float64(0)
 
-MOST_CLASSES = 112  # with more the rows that lie beside each other are as fast
 # bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2
 AHEAD, FAR_AHEAD, MOST_NEAR = 4096, 16384, 32
 TILE = ROWS  # rows of a group of the most lanes

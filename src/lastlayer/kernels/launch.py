@@ -83,7 +83,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
 
     wrong: list[int] = []
 
-    for part in layout.walk((x, gradient, targets), count <= group.MOST_CLASSES):
+    for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
         kernels, staged = _kernels(part, x, like)
         indices, samples = part.take(problem.indices), part.take(row_weights)
@@ -157,7 +157,7 @@ def _kernels(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
     """
     count = x.shape[-1]
     beside = all(a is None or a[3] == 1 for a in part.layouts)
-    if beside or count <= group.MOST_CLASSES:
+    if beside or layout.few(count):
         return kernels_for(count), None
     together = gathered.rows_together(count, x.itemsize, like.itemsize)
     return (gathered, together) if together else (wide, tile.TILE)
@@ -165,7 +165,7 @@ def _kernels(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
 
 def kernels_for(count: int) -> Any:
     """The kernels for so many classes."""
-    return narrow if count <= group.MOST_CLASSES else wide
+    return narrow if layout.few(count) else wide
 
 
 def past_cache(x: Array, result: Array | None) -> bool:
@@ -179,7 +179,7 @@ def spread(
     work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
 ) -> None:
     """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
-    unit = group.TILE if count <= group.MOST_CLASSES else tile.TILE
+    unit = group.TILE if layout.few(count) else tile.TILE
     threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
 
 
@@ -235,7 +235,7 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
     like, count = loss_dtype(x).type(0), x.shape[-1]
     past = past_cache(x, out)
 
-    for part in layout.walk((x, out), count <= group.MOST_CLASSES):
+    for part in layout.walk((x, out)):
         of_x, of_y = part.layouts
         kernels, staged = _kernels(part, x, like)
         results = None if lse is None else part.space(lse)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.contract import Array, address
-from lastlayer.kernels import group, layout, statistics_narrow, statistics_wide
+from lastlayer.kernels import layout, statistics_narrow, statistics_wide
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.launch import scratch, spread
 from lastlayer.problem import Problem
@@ -19,7 +19,7 @@ def _kernel(problem: Problem, temperature: float, count: int) -> Any:
     numbers = (0.0, 1.0 / temperature, 1.0, 1.0)
     # as the loss: None gives a kernel without the code for it, and the bits are the same
     rate = None if temperature == 1.0 and variance is None else temperature
-    narrow = x.shape[-1] <= group.MOST_CLASSES
+    narrow = layout.few(x.shape[-1])
     kernel = (statistics_narrow if narrow else statistics_wide).statistics_rows
     likes = (like, KIND_LIKES[layout.kind(x)])
 
@@ -43,7 +43,7 @@ def fill(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> No
     derivatives.
     """
     x, call = problem.logits, _kernel(problem, temperature, len(columns))
-    for part in layout.walk((x,), x.shape[-1] <= group.MOST_CLASSES):
+    for part in layout.walk((x,)):
         indices = part.take(problem.indices)
         assert indices is not None
         results = [part.space(column) for column in columns]
@@ -64,6 +64,6 @@ def hand_on(problem: Problem, columns: tuple[int, ...], taker: tuple[int, int]) 
     In this thread and in order; `columns` are the addresses of memory for a chunk.
     """
     x, call = problem.logits, _kernel(problem, problem.temperature, len(columns))
-    for part in layout.walk((x,), x.shape[-1] <= group.MOST_CLASSES):  # there is one at most
+    for part in layout.walk((x,)):  # there is one at most
         assert problem.indices is not None
         call(0, part.rows, part, problem.indices, columns, taker)

@@ -25,6 +25,7 @@ NOTHING = (0, 0, 0, 1)
 Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in elements
 
 
+MOST_CLASSES = 112  # of few: with more the rows that lie beside each other are as fast
 LANES = 64  # rows that a kernel for few classes takes together
 ADJACENT = 16  # bytes of a class in adjacent rows that one for many classes loads as a vector
 BLOCK_ELEMENTS = 1 << 18  # of what is copied at a time
@@ -73,8 +74,13 @@ class Rows:
             place[...] = share
 
 
-def walk(arrays: tuple[Array | None, ...], few: bool) -> Iterator[Rows]:
-    """The parts into which arrays of one shape (..., C) are cut, C being few or many classes."""
+def few(count: int) -> bool:
+    """Whether so many classes are few, whose rows are taken together; many are taken row by row."""
+    return count <= MOST_CLASSES
+
+
+def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
+    """The parts into which arrays of one shape (..., C) are cut."""
     present = [a for a in arrays if a is not None]
     shape = present[0].shape[:-1]
     if 0 in shape:
@@ -88,7 +94,7 @@ def walk(arrays: tuple[Array | None, ...], few: bool) -> Iterator[Rows]:
     leading = lengths[:-2]
     steps = groups[-1][1] if groups else ()
     lines = all(s == a.itemsize for a, s in zip(present, steps, strict=False))
-    enough = ADJACENT // present[0].itemsize if lines and not few else LANES
+    enough = ADJACENT // present[0].itemsize if lines and not few(present[0].shape[-1]) else LANES
     count = 0
     for position in itertools.product(*map(range, leading)):
         layouts: list[Layout | None] = []
