@@ -19,6 +19,7 @@ import lastlayer as ll
 from lastlayer import kernels
 from lastlayer.kernels import launch
 from lastlayer.kernels.column import add_blocks, total_of
+from lastlayer.labels import weight_of_labels
 
 HERE = Path(__file__).parent
 GENERAL: dict[str, Any] = {"label_smoothing": float("0.0")}  # equal to the default, not the default
@@ -441,6 +442,61 @@ def test_a_large_call_finds_the_one_wrong_label_before_it_writes() -> None:
         )
     np.testing.assert_array_equal(x, before)
     assert "counts" in told(lambda: ll.cross_entropy(x, y * 0 - 100, empty="raise"))[1]
+
+
+@pytest.mark.parametrize("classes", [3, 120])
+def test_labels_of_a_large_call_with_options_are_looked_at_as_it_goes(classes: int) -> None:
+    x, y = problem(70001, classes)
+    options: dict[str, Any] = {"z_loss": 0.1, "label_smoothing": 0.1}
+    kept = y.copy()
+    kept[::7] = -100
+    rows = ll.cross_entropy(x, kept, reduction="none", **options)
+    total = math.fsum(rows.astype(float))
+    for count in (1, 3):
+        with ll.num_threads(count):
+            assert ll.cross_entropy(x, kept, reduction="sum", **options) == pytest.approx(total)
+            mean = ll.cross_entropy(x, kept, **options)
+            assert mean == pytest.approx(total / (kept >= 0).sum(), rel=1e-12)
+    assert mean == ll.cross_entropy_with_grad(x, kept, **options)[0]
+    assert mean == ll.cross_entropy(np.asfortranarray(x), kept, **options)
+    unsigned = np.where(kept < 0, np.uint64(1 << 63), kept.astype(np.uint64))
+    assert mean == ll.cross_entropy(x, unsigned, ignore_index=1 << 63, **options)
+    assert ll.cross_entropy(x, kept, divisor=2.0, **options) == pytest.approx(total / 2)
+    ignored = np.full_like(y, -100)
+    assert np.isnan(ll.cross_entropy(x, ignored, **options))
+    assert ll.cross_entropy(x, ignored, empty="zero", **options) == 0
+    assert "counts" in told(lambda: ll.cross_entropy(x, ignored, empty="raise", **options))[1]
+    for place, wrong in ((0, classes), (40000, -1), (70000, 1 << 40)):
+        bad = kept.copy()
+        bad[place] = wrong
+        for z, reduction in ((x, "mean"), (x, "none"), (np.asfortranarray(x), "mean")):
+            error, text = told(
+                lambda a=z, b=bad, r=reduction: ll.cross_entropy(a, b, reduction=r, **options)
+            )
+            assert error is ll.LabelError
+            assert f"labels[{place}] = {wrong} " in text
+
+
+@pytest.mark.parametrize("weighted", [(), ("class",), ("sample",), ("class", "sample")])
+@pytest.mark.parametrize("ignore", [-100, 2])
+def test_labels_of_a_large_call_weigh_what_numpy_says(weighted: Any, ignore: int) -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 5, 70001)
+    y[::11] = ignore
+    classes = rng.random(5) * (np.arange(5) != 3) if "class" in weighted else None
+    samples = rng.random(y.size) if "sample" in weighted else None
+    each = np.where(y == ignore, 0.0, 1.0 if samples is None else samples)
+    each *= 1.0 if classes is None else classes.take(y, mode="clip")
+    for count in (1, 3):
+        with ll.num_threads(count):
+            got = kernels.weight_of_labels(y, 5, ignore, classes, samples)
+        assert got == pytest.approx(math.fsum(each), rel=1e-14)
+    assert weight_of_labels(y, 5, ignore, classes, samples) == pytest.approx(got, rel=1e-13)
+    for weigh in (kernels.weight_of_labels, weight_of_labels):
+        for place, wrong in ((0, 5), (40000, -1), (70000, 1 << 40)):
+            bad = y.copy()
+            bad[place] = wrong
+            assert weigh(bad, 5, ignore, classes, samples) == -1
 
 
 def told(call: Any) -> tuple[type, str]:

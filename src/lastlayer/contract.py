@@ -143,6 +143,11 @@ def last(array: Array, axis: int) -> Array:
     return array if axis == array.ndim - 1 else np.moveaxis(array, axis, -1)
 
 
+def back(array: Array, axis: int) -> Array:
+    """The reverse of `last`."""
+    return array if axis == array.ndim - 1 else np.moveaxis(array, -1, axis)
+
+
 def _floating(array: Array, name: str) -> Array:
     check_floating(dtype_name(array.dtype), array.dtype, name)
     return array

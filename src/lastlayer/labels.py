@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from lastlayer.contract import (
     LARGEST,
     NUMPY,
     Array,
+    Floats,
     Indices,
     Names,
     as_array,
+    as_stored,
     check_range,
     dtype_name,
     first_bad,
@@ -24,28 +27,85 @@ class LabelError(ValueError):
     """A label that names no class, or a soft target that is negative, infinite or NaN."""
 
 
-def as_labels(
-    labels: Any,
-    logits: Array,
-    axis: int,
+def weight_of_labels(
+    labels: Indices,
+    classes: int,
     ignore_index: int,
-    *,
-    names: Names = NUMPY,
-) -> tuple[Indices | None, Array | None, bool]:
-    """Labels as flat int64 class indices, or as distributions: one of the two is None.
+    class_weight: Floats | None,
+    sample_weight: Floats | None,
+) -> float:
+    """Σ sample_weight (N,) · class_weight (C,)[label] over the labels (N,) not ignored.
+
+    Each weight is 1 where it is not given (None). −1 where a label not ignored names no class.
+    """
+    # as unsigned numbers negative ones are large: a single pass finds either end
+    within = not labels.size or int(labels.view(np.uint64).max()) < classes
+    counts = None
+    if not within or 0 <= ignore_index < classes:
+        counts = labels != ignore_index
+        if not within and (counts & ((labels < 0) | (labels >= classes))).any():
+            return -1.0
+    if class_weight is None and sample_weight is None:
+        return float(labels.size if counts is None else np.count_nonzero(counts))
+    weight = sample_weight
+    if class_weight is not None:
+        weight = class_weight.take(labels, mode="clip")  # of one that is ignored, any
+        weight = weight if sample_weight is None else weight * sample_weight
+    assert weight is not None
+    return float((weight if counts is None else np.where(counts, weight, 0.0)).sum())
+
+
+Weigh = Callable[[Indices, int, int, Floats | None, Floats | None], float]
+
+
+def as_labels(
+    labels: Any, logits: Array, axis: int, names: Names = NUMPY
+) -> tuple[Array | None, Array | None]:
+    """Labels as class indices, or as distributions: one of the two is None.
 
     Indices have the shape of the logits without the class axis, distributions that of the logits.
-    The values of distributions are for `check_targets`. The third is whether none is known to be
-    ignored: False where that has not been looked at.
+    Values are for `as_indices` and `check_targets` to look at.
     """
     array = as_array(labels, names.labels)
     dtype = dtype_name(array.dtype)
     if are_indices(dtype, array.dtype, array.shape, logits.shape, axis, names):
         if dtype in FLOATING:
             array = array.astype(np.int64)  # nothing, as NumPy makes it: of float64
-        indices, all_count = _class_indices(array, logits.shape[axis], ignore_index, names)
-        return indices, None, all_count
-    return None, array, True
+        return array, None
+    return None, array
+
+
+def as_indices(
+    labels: Array,
+    classes: int,
+    ignore_index: int,
+    class_weight: Floats | None = None,
+    sample_weight: Floats | None = None,
+    *,
+    weigh: Weigh = weight_of_labels,
+    names: Names = NUMPY,
+) -> tuple[Indices, float]:
+    """Class indices, checked, as flat int64, and the weight of those that count.
+
+    `weigh` is what adds it up: as `weight_of_labels`, or faster.
+    """
+    flat: Indices = np.require(labels, np.int64, ["C", "A"]).reshape(-1)
+    ignored = as_stored(ignore_index)
+    # uint64, and whatever no integer dtype holds, may read as another number in int64
+    alike = labels.dtype.kind == "i" or labels.itemsize < flat.itemsize
+    if alike and ignored == ignore_index:
+        weight = weigh(flat, classes, ignored, class_weight, sample_weight)
+        if not weight < 0:
+            return flat, weight
+    bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+    if bad.any():
+        place, value = first_bad(bad, labels)
+        raise LabelError(
+            f"{names.labels}{place} = {value} is outside [0, {classes}) and is not "
+            f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
+            f"name none of the C = {classes} classes"
+        )
+    return flat, weigh(flat, classes, ignored, class_weight, sample_weight)
 
 
 def check_targets(targets: Array, *, signed: bool = False, names: Names = NUMPY) -> None:
@@ -92,25 +152,6 @@ def are_indices(
             f"not {shape}{hint}"
         )
     return False
-
-
-def _class_indices(
-    labels: Array, classes: int, ignore_index: int, names: Names
-) -> tuple[Indices, bool]:
-    labels = labels if labels.dtype.isnative else labels.astype(labels.dtype.newbyteorder("="))
-    # as unsigned numbers negative ones are large: a single pass finds either end
-    within = not labels.size or int(labels.view(f"u{labels.itemsize}").max()) < classes
-    if not within:
-        bad = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
-        if bad.any():
-            place, value = first_bad(bad, labels)
-            raise LabelError(
-                f"{names.labels}{place} = {value} is outside [0, {classes}) and is not "
-                f"ignore_index ({ignore_index}): {np.count_nonzero(bad)} of {labels.size} labels "
-                f"name none of the C = {classes} classes"
-            )
-    flat: Indices = np.require(labels, np.int64, ["C", "A"]).reshape(-1)
-    return flat, within and not 0 <= ignore_index < classes
 
 
 def as_binary_labels(

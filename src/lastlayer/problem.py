@@ -25,17 +25,19 @@ from lastlayer.contract import (
     as_softcap,
     as_stored,
     as_temperature,
+    back,
     last,
     loss_dtype,
 )
-from lastlayer.labels import as_binary_labels, as_labels, check_targets
-from lastlayer.reduction import (
-    Reducer,
+from lastlayer.labels import (
     Weigh,
-    as_reducer,
+    as_binary_labels,
+    as_indices,
+    as_labels,
+    check_targets,
     weight_of_labels,
-    weight_that_counts,
 )
+from lastlayer.reduction import Reducer, as_reducer, weight_of_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Problem:
     def check_targets(self) -> None:
         """A LabelError where a soft target is negative, infinite or NaN."""
         if self.targets is not None:
-            check_targets(np.moveaxis(self.targets, -1, self.axis))
+            check_targets(back(self.targets, self.axis))
 
 
 def softmax_problem(
@@ -91,20 +93,22 @@ def softmax_problem(
 
     Without `look_at_targets` the values of soft targets are not: the kernels do as they read them,
     which saves two passes over an array of the size of the logits. `weigh` is what adds up the
-    weights of labels: as `reduction.weight_of_labels`, or faster.
+    weights of labels: as `labels.weight_of_labels`, or faster.
     """
     x, axis = as_logits(logits, axis, names)
     ignore = as_integer(ignore_index, "ignore_index")
-    indices, targets, all_count = as_labels(labels, x, axis, ignore, names=names)
-    if targets is not None and look_at_targets:
-        check_targets(targets, names=names)
-    ignore = as_stored(ignore)
+    given, targets = as_labels(labels, x, axis, names)
     rows = x.shape[:axis] + x.shape[axis + 1 :]
     weights = as_class_weight(class_weight, x.shape[axis], names.class_weight)
     samples = as_sample_weight(sample_weight, rows, names.sample_weight)
-    counted = weight_that_counts(
-        indices, math.prod(rows), weights, samples, ignore, all_count, weigh
-    )
+    if given is None:
+        indices, weight = None, weight_of_samples(samples, rows)
+    else:
+        indices, weight = as_indices(
+            given, x.shape[axis], ignore, weights, samples, weigh=weigh, names=names
+        )
+    if targets is not None and look_at_targets:
+        check_targets(targets, names=names)
     return Problem(
         logits=last(x, axis),
         axis=axis,
@@ -112,13 +116,13 @@ def softmax_problem(
         targets=None if targets is None else last(targets, axis),
         class_weight=weights,
         sample_weight=samples,
-        ignore_index=ignore,
+        ignore_index=as_stored(ignore),
         label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
         z_loss=as_number(z_loss, "z_loss", 0, math.inf),
         softcap=as_softcap(softcap),
         temperature=as_temperature(temperature),
         base=as_base(base),
-        reduce=as_reducer(reduction, divisor, empty, counted, rows),
+        reduce=as_reducer(reduction, divisor, empty, weight, rows),
     )
 
 

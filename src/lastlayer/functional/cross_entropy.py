@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels, reference
 from lastlayer.contract import Array
+from lastlayer.labels import Weigh
 from lastlayer.problem import Problem, softmax_problem
 from lastlayer.reduction import Empty, Reduction
 
@@ -120,25 +121,32 @@ def cross_entropy(
         value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction)
         if value is not None:
             return np.float64(value)
-    problem = softmax_problem(
-        logits,
-        labels,
-        axis=axis,
-        class_weight=class_weight,
-        sample_weight=sample_weight,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        z_loss=z_loss,
-        softcap=softcap,
-        temperature=temperature,
-        base=base,
-        reduction=reduction,
-        divisor=divisor,
-        empty=empty,
-        look_at_targets=False,
-        weigh=kernels.weight_of_labels,
-    )
-    return _reduced(problem, kernels.cross_entropy(problem))
+
+    def checked(weigh: Weigh) -> Problem:
+        return softmax_problem(
+            logits,
+            labels,
+            axis=axis,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            z_loss=z_loss,
+            softcap=softcap,
+            temperature=temperature,
+            base=base,
+            reduction=reduction,
+            divisor=divisor,
+            empty=empty,
+            look_at_targets=False,
+            weigh=weigh,
+        )
+
+    if divisor is None:
+        value = kernels.cross_entropy(checked(kernels.weight_of_labels_later))
+        if value is not None:
+            return value
+    return kernels.cross_entropy(checked(kernels.weight_of_labels))
 
 
 def cross_entropy_with_grad(
@@ -236,7 +244,7 @@ def cross_entropy_with_grad(
         look_at_targets=False,
         weigh=kernels.weight_of_labels,
     )
-    x = np.moveaxis(problem.logits, -1, problem.axis)
+    x = contract.back(problem.logits, problem.axis)
     if label_grad and problem.targets is None:
         raise ValueError("label_grad needs floating labels: class indices have no gradient")
     read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
@@ -245,7 +253,7 @@ def cross_entropy_with_grad(
     if place_given and problem.targets is not None and not kernels.targets_fit(problem.targets):
         problem.check_targets()  # before anything is written
     by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
-    loss = _reduced(problem, kernels.cross_entropy(problem, contract.last(out, problem.axis)))
+    loss = kernels.cross_entropy(problem, contract.last(out, problem.axis))
     return (loss, out) if by_label is None else (loss, out, by_label)
 
 
@@ -260,11 +268,6 @@ _NOTHING_ASKED = tuple(
 def _last(axis: Any) -> bool:
     """Whether it is the class axis of a matrix."""
     return type(axis) is int and axis in (-1, 1)
-
-
-def _reduced(problem: Problem, loss: Array) -> Any:
-    reduce = problem.reduce
-    return reduce(loss) if reduce.reduction == "none" else reduce.finish(kernels.total(loss))
 
 
 def _label_gradient(problem: Problem) -> Array:
@@ -292,4 +295,4 @@ def _label_gradient(problem: Problem) -> Array:
                 np.multiply(gradient, column, out=gradient)
                 np.copyto(gradient, 0, where=column == 0)  # 0 · ∞ is 0: a class left out
         gradient = gradient.astype(problem.targets.dtype, copy=False)
-    return np.moveaxis(gradient, -1, problem.axis)
+    return contract.back(gradient, problem.axis)

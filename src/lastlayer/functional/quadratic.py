@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels, reference
 from lastlayer.contract import Array
-from lastlayer.labels import as_labels, check_targets
-from lastlayer.reduction import Empty, Reduction, as_reducer, weight_that_counts
+from lastlayer.labels import as_indices, as_labels, check_targets
+from lastlayer.reduction import Empty, Reduction, as_reducer, weight_of_samples
 
 Activation = Literal["sigmoid", "softmax", "identity"]
 
@@ -140,14 +140,17 @@ def _quadratic(
     contract.one_of(activation, "activation", ("sigmoid", "softmax", "identity"))
     x, axis = contract.as_logits(logits, axis)
     ignore = contract.as_integer(ignore_index, "ignore_index")
-    indices, targets, all_count = as_labels(labels, x, axis, ignore)
+    given, targets = as_labels(labels, x, axis)
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    weight = contract.as_sample_weight(sample_weight, shape)
+    if given is None:
+        indices, total = None, weight_of_samples(weight, shape)
+    else:
+        indices, total = as_indices(given, x.shape[axis], ignore, None, weight)
     if targets is not None:
         check_targets(targets, signed=activation == "identity")
     ignore = contract.as_stored(ignore)
-    shape = x.shape[:axis] + x.shape[axis + 1 :]
-    weight = contract.as_sample_weight(sample_weight, shape)
-    counted = weight_that_counts(indices, math.prod(shape), None, weight, ignore, all_count)
-    reduce = as_reducer(reduction, divisor, empty, counted, shape)
+    reduce = as_reducer(reduction, divisor, empty, total, shape)
     if want_gradient:
         out = contract.as_out(out, x, (targets, indices, weight))
 

@@ -6,12 +6,14 @@ Importing this costs nothing: Numba and the kernels load at the first call that 
 from __future__ import annotations
 
 import importlib
+import math
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from lastlayer.contract import Array, Floats, Indices
+from lastlayer.kernels import layout
 from lastlayer.kernels.layout import row_blocks
 from lastlayer.problem import BinaryProblem, Problem
 
@@ -22,12 +24,13 @@ __all__ = [
     "binary_cross_entropy",
     "cross_entropy",
     "logsumexp",
+    "losses",
     "normalise",
     "plain_cross_entropy",
     "row_blocks",
     "targets_fit",
-    "total",
     "weight_of_labels",
+    "weight_of_labels_later",
 ]
 
 
@@ -40,9 +43,18 @@ def _load(name: str) -> Any:
     return importlib.import_module(f"lastlayer.kernels.{name}")
 
 
-def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
-    """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
-    return _load("launch").cross_entropy(problem, gradient)  # type: ignore[no-any-return]
+def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
+    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)
+
+    None where the weight of labels was left for later, and one of them names no class or none
+    counts.
+    """
+    return _load("launch").cross_entropy(problem, gradient)
+
+
+def losses(problem: Problem) -> Array:
+    """Each row's loss (N,)."""
+    return _load("launch").losses(problem)  # type: ignore[no-any-return]
 
 
 def plain_cross_entropy(
@@ -87,18 +99,30 @@ def targets_fit(targets: Array) -> bool:
     return _load("launch").targets_fit(targets)  # type: ignore[no-any-return]
 
 
-def total(column: Array) -> float:
-    """The sum of a column of losses, in float64, in one order for every way to come by it."""
-    return _load("column").total_of(column)  # type: ignore[no-any-return]
-
-
 def weight_of_labels(
-    indices: Indices, class_weight: Floats, sample_weight: Floats | None, ignore_index: int
+    labels: Indices,
+    classes: int,
+    ignore_index: int,
+    class_weight: Floats | None,
+    sample_weight: Floats | None,
 ) -> float:
-    """Σ sample_weight · class_weight[label] over the rows that are not ignored."""
+    """As `labels.weight_of_labels`: the weight of those not ignored; −1 where one is no class."""
     return _load("column").weight_of_labels(  # type: ignore[no-any-return]
-        indices, class_weight, sample_weight, ignore_index
+        labels, classes, ignore_index, class_weight, sample_weight
     )
+
+
+def weight_of_labels_later(
+    labels: Indices,
+    classes: int,
+    ignore_index: int,
+    class_weight: Floats | None,
+    sample_weight: Floats | None,
+) -> float:
+    """The same, but NaN for a large batch, where `cross_entropy` looks at labels as it goes."""
+    if class_weight is None and sample_weight is None and labels.size >= layout.MANY_ROWS:
+        return math.nan
+    return weight_of_labels(labels, classes, ignore_index, class_weight, sample_weight)
 
 
 def fill_statistics(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> None:
@@ -108,12 +132,12 @@ def fill_statistics(problem: Problem, temperature: float, columns: tuple[Array, 
 
 def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:
     """softmax or log_softmax over the last axis of `x`, into `out` of its shape and dtype."""
-    _load("launch").normalise(x, out, kind)
+    _load("launch_softmax").normalise(x, out, kind)
 
 
 def logsumexp(x: Array) -> Array:
     """logsumexp over the last axis, flat; float64 for float64, float32 otherwise."""
-    return _load("launch").logsumexp(x)  # type: ignore[no-any-return]
+    return _load("launch_softmax").logsumexp(x)  # type: ignore[no-any-return]
 
 
 def binary_cross_entropy(problem: BinaryProblem, gradient: Array | None = None) -> Any:

@@ -1,15 +1,20 @@
-"""Sums of a column, losses or weights of labels: in float64, in one order for every way here."""
+"""Sums of a column, losses or weights of labels: in float64, in one order for every way here.
+
+What labels weigh is how many there are, where no weights are given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lastlayer.contract import Array, Floats, Indices, address
 from lastlayer.kernels import threads
-from lastlayer.kernels.jit import kernel
+from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import total_of as total_of_lanes
+from lastlayer.kernels.layout import MANY_ROWS
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
@@ -18,10 +23,12 @@ from lastlayer.kernels.memory import (
     load_up_to,
     pointer,
 )
-from lastlayer.kernels.simd import differ, fill
+from lastlayer.kernels.simd import at_least, differ, fill, less, where
+from lastlayer.labels import weight_of_labels as weight_of_few
 
 BLOCK = 1024  # rows whose losses are summed before the sums are
-FEW_BLOCKS = 64  # for so many each thread keeps a place for the sums
+
+_CHUNK = 1 << 20  # bytes of rows that stay in a cache while their losses are added up
 
 _F64, _I64 = np.float64(0), np.int64(0)
 
@@ -62,39 +69,105 @@ def total_of(column: Array) -> float:
     return float(add_blocks(0, rows, column, totals_of(rows))) if rows else 0.0
 
 
-@kernel
-def add_weights(lo: Any, hi: Any, rows: Any, labels: Any, classes: Any, samples: Any, ignore: Any,
-                totals: Any) -> None:  # fmt: skip
-    """Sums of the weights of the labels in blocks [lo, hi) of `rows`; addresses, 0 for no samples.
+@inner
+def weight_between(y: Any, lo: Any, hi: Any, classes: Any, ignore: Any, w: Any, s: Any) -> Any:
+    """Σ s[n] · w[y[n]] over labels y[lo:hi] not `ignore`; −1.0 where one of them names no class.
 
-    A label that is ignored is of weight 0.
+    Without weights (None) they are 1.
     """
-    y, w, s = pointer(labels, _I64), pointer(classes, _F64), pointer(samples, _F64)
-    places, lanes = pointer(totals, _F64), lane_count(_I64)
-    for block in range(lo, hi):
-        total, end = fill(0.0, _F64), min((block + 1) * BLOCK, rows)
-        for k in range(block * BLOCK, end, lanes):
-            label = load_up_to(y, k, end - k, ignore, _I64)
-            weight = gather_at(w, label, differ(label, fill(ignore, _I64)), _F64)
-            if samples != 0:
-                weight = weight * load_up_to(s, k, end - k, 0.0, _F64)
-            total = total + weight
-        places[block] = total_of_lanes(total)
+    left_out, many = fill(ignore, _I64), fill(classes, _I64)
+    zero, one = fill(0.0, _F64), fill(1.0, _F64)
+    total, wrong = zero, zero
+    for n in range(lo, hi, lane_count(_I64)):
+        label = load_up_to(y, n, hi - n, ignore, _I64)
+        counts = differ(label, left_out)
+        wrong = where(counts & at_least(label, many), one, wrong)
+        weight = one
+        if w is not None:
+            weight = gather_at(w, label, counts & less(label, many), _F64)
+        if s is not None:
+            weight = weight * load_up_to(s, n, hi - n, 0.0, _F64)
+        total = where(counts, total + weight, total)
+    return -1.0 if total_of_lanes(wrong) > 0.0 else total_of_lanes(total)
+
+
+@kernel
+def count_labels(lo: Any, hi: Any, labels: Any, classes: Any, ignore: Any) -> Any:
+    """How many of labels[lo:hi], at an address, are not ignored; −1 where one is no class."""
+    return weight_between(pointer(labels, _I64), lo, hi, classes, ignore, None, None)
+
+
+@kernel
+def weigh_blocks(lo: Any, hi: Any, labels: Any, classes: Any, ignore: Any, class_weight: Any,
+                 sample_weight: Any, totals: Any) -> None:  # fmt: skip
+    """`weight_between` of the blocks of labels in [lo, hi), each into its place in `totals`.
+
+    All at addresses, those of weights 0 where there are none.
+    """
+    y, w, s = pointer(labels, _I64), pointer(class_weight, _F64), pointer(sample_weight, _F64)
+    places = pointer(totals, _F64)
+    for start in range(lo, hi, BLOCK):
+        end = min(start + BLOCK, hi)
+        if class_weight != 0 and sample_weight != 0:
+            weight = weight_between(y, start, end, classes, ignore, w, s)
+        elif class_weight != 0:
+            weight = weight_between(y, start, end, classes, ignore, w, None)
+        elif sample_weight != 0:
+            weight = weight_between(y, start, end, classes, ignore, None, s)
+        else:
+            weight = weight_between(y, start, end, classes, ignore, None, None)
+        places[start // BLOCK] = weight
 
 
 def weight_of_labels(
-    indices: Indices, class_weight: Floats, sample_weight: Floats | None, ignore_index: int
+    labels: Indices,
+    classes: int,
+    ignore_index: int,
+    class_weight: Floats | None,
+    sample_weight: Floats | None,
 ) -> float:
-    """Σ sample_weight (N,) · class_weight (C,)[label] over the labels (N,) not ignored."""
-    rows, totals = indices.size, totals_of(indices.size)
-    samples = 0 if sample_weight is None else address(sample_weight)
+    """As `labels.weight_of_labels`: the weight of those not ignored; −1 where one is no class."""
+    rows = labels.size
+    if rows < MANY_ROWS:  # for which NumPy's way needs no compiling
+        return weight_of_few(labels, classes, ignore_index, class_weight, sample_weight)
+    totals = totals_of(rows)
+    w, s = (0 if a is None else address(a) for a in (class_weight, sample_weight))
 
     def work(lo: int, hi: int) -> None:
-        add_weights(
-            lo, hi, rows, address(indices), address(class_weight), samples, ignore_index,
-            address(totals),
-        )  # fmt: skip
+        weigh_blocks(lo, hi, address(labels), classes, ignore_index, w, s, address(totals))
 
-    kept = (indices, class_weight, sample_weight, totals)
-    threads.spread(work, totals.size, BLOCK * indices.itemsize, 1, kept)
-    return float(totals.sum())
+    kept = (labels, class_weight, sample_weight, totals)
+    threads.spread(work, rows, labels.itemsize, BLOCK, kept)
+    return -1.0 if totals.min() < 0 else float(totals.sum())
+
+
+def in_chunks(
+    run: Callable[[int, int], None],
+    row_bytes: int,
+    column: Array,
+    kept: tuple[Any, ...],
+    labels: tuple[Indices, int, int] | None = None,
+) -> tuple[float, float]:
+    """Σ column, which `run` writes between two rows, some of them at a time in each thread.
+
+    What is read or written once a row is in a cache still when their losses are added up. Where
+    labels are given, with the number of classes and what is ignored, they are looked at before
+    `run` reads them, and how many count is returned too; −1 where one of them names no class.
+    """
+    step, totals = max(1, _CHUNK // row_bytes // BLOCK) * BLOCK, totals_of(column.size)
+    counts = [0.0]
+
+    def work(lo: int, hi: int) -> None:
+        for start in range(lo, hi, step):
+            end = min(start + step, hi)
+            if labels is not None:
+                y, classes, ignore = labels
+                counts.append(count_labels(start, end, address(y), classes, ignore))
+            if min(counts) < 0:
+                return
+            run(start, end)
+            add_blocks(start, end, column, totals)
+
+    threads.spread(work, column.size, row_bytes, BLOCK, (column, totals, labels, *kept))
+    total = float(add_blocks(column.size, column.size, column, totals))
+    return total, -1.0 if min(counts) < 0 else sum(counts)

@@ -1,18 +1,21 @@
-"""From a checked problem to kernel calls: which kernel, on which memory, in which threads."""
+"""From a checked problem to kernel calls: which kernel, on which memory, in which threads.
+
+The losses and gradients; `launch_softmax.py` and others launch what else there is.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import gathered, group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
-from lastlayer.kernels.column import BLOCK, FEW_BLOCKS, totals_of
+from lastlayer.kernels.column import in_chunks, total_of, totals_of, weight_of_labels
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_call import constants
 from lastlayer.problem import Problem
@@ -32,7 +35,7 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self._buffers = [np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)]
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
-        self.totals = totals_of(FEW_BLOCKS * BLOCK)
+        self.totals = totals_of(layout.MANY_ROWS)
         self._for_staged: tuple[int, ...] | None = None
 
     def of(self, kernels: Any) -> tuple[int, ...]:
@@ -48,21 +51,82 @@ class _Scratch(threading.local):
 scratch = _Scratch()
 
 
-def _address(array: Array | None) -> int:
+def address_of(array: Array | None) -> int:
+    """The address of an array's first element, 0 for none."""
     return 0 if array is None else address(array)
 
 
-def _like(array: Array | None) -> Any:
+def like_of(array: Array | None) -> Any:
     """A number of the type that kernels know the array's dtype by."""
     return None if array is None else KIND_LIKES[layout.kind(array)]
 
 
-def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
-    """Each row's loss (N,), and the scaled gradient into `gradient` where given. (..., C)"""
-    x, targets, classes = problem.logits, problem.targets, problem.class_weight
+def spread(
+    work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
+) -> None:
+    """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
+    unit = group.TILE if layout.few(count) else tile.TILE
+    threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
+
+
+def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
+    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)
+
+    Labels that have not been looked at are here, with the rows that are theirs. None where one of
+    them names no class, or all are ignored: the caller is to look, and to say so.
+    """
+    x, reduce = problem.logits, problem.reduce
     loss = np.empty(math.prod(x.shape[:-1]), problem.loss_dtype)
+    look = None
+    if problem.indices is not None and not reduce.known:
+        look = problem.indices, x.shape[-1], problem.ignore_index
+    if reduce.reduction == "none" or loss.size < layout.MANY_ROWS or not _in_one(problem, gradient):
+        if look is not None:
+            reduce = reduce.of(weight_of_labels(*look, None, None))
+            if reduce.divisor <= 0:
+                return None
+        fill_losses(problem, loss, gradient)
+        return reduce(loss) if reduce.reduction == "none" else reduce.finish(total_of(loss))
+    total = 0.0
+
+    def add_up(
+        work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
+    ) -> None:
+        nonlocal total, reduce
+        total, counted = in_chunks(work, count * size, loss, kept, look)
+        reduce = reduce if look is None else reduce.of(counted)
+
+    fill_losses(problem, loss, gradient, add_up)
+    return None if look is not None and reduce.divisor <= 0 else reduce.finish(total)
+
+
+def losses(problem: Problem) -> Array:
+    """Each row's loss (N,)."""
+    loss = np.empty(math.prod(problem.logits.shape[:-1]), problem.loss_dtype)
+    fill_losses(problem, loss)
+    return loss
+
+
+def _in_one(problem: Problem, gradient: Array | None) -> bool:
+    """Whether the rows of all arrays lie side by side, so that they are one part of `layout`."""
+    arrays = problem.logits, problem.targets, gradient
+    return all(a is None or (a.flags.c_contiguous and layout.walkable(a)) for a in arrays)
+
+
+def fill_losses(
+    problem: Problem,
+    loss: Array,
+    gradient: Array | None = None,
+    over: Callable[..., None] = spread,
+) -> None:
+    """Each row's loss into `loss` (N,), and the gradient where given.
+
+    `over` takes the rows of each part, as `spread` does.
+    """
+    x, targets, classes = problem.logits, problem.targets, problem.class_weight
     if not all(a is None or layout.walkable(a) for a in (x, targets, gradient)):
-        return _in_pieces(problem, gradient, loss)
+        _in_pieces(problem, loss, gradient)
+        return
     count, smoothing = x.shape[-1], problem.label_smoothing
     numbers = (
         problem.z_loss,
@@ -78,19 +142,19 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
-    likes = (like, _like(x), _like(targets), _like(weights))
+    likes = (like, like_of(x), like_of(targets), like_of(weights))
     row_weights, classes = _weights_of_rows(problem, mix)
 
     wrong: list[int] = []
 
     for part in layout.walk((x, gradient, targets)):
         of_x, of_g, of_targets = part.layouts
-        kernels, staged = _kernels(part, x, like)
+        kernels, staged = kernels_of(part, x, like)
         indices, samples = part.take(problem.indices), part.take(row_weights)
         losses = part.space(loss)
         arguments = (
             part.inner, count, of_x, of_g, past, staged, of_targets or layout.NOTHING, mix,
-            _address(weights), _address(indices), _address(classes), _address(samples),
+            address_of(weights), address_of(indices), address_of(classes), address_of(samples),
             problem.ignore_index, numbers, temperature, cap, address(losses),
         )  # fmt: skip
 
@@ -105,11 +169,10 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
 
         # arrays are named to be kept: a kernel has nothing but their addresses
         kept = (x, gradient, targets, indices, samples, classes, weights, losses)
-        spread(work, part.rows, count, like.itemsize, kept)
+        over(work, part.rows, count, like.itemsize, kept)
         part.put(losses, loss)
     if wrong:  # only now, and only then, is it worth asking which they are
         problem.check_targets()
-    return loss
 
 
 def _weights_of_rows(problem: Problem, mix: Any) -> tuple[Array | None, Array | None]:
@@ -140,7 +203,7 @@ def targets_fit(targets: Array) -> bool:
     if not (layout.walkable(targets) and targets.flags.forc):
         return False
     wrong: list[int] = []
-    likes, at = (_like(targets), loss_dtype(targets).type(0)), address(targets)
+    likes, at = (like_of(targets), loss_dtype(targets).type(0)), address(targets)
 
     def work(lo: int, hi: int) -> None:
         if faults_between(lo, hi, at, *likes):
@@ -150,7 +213,7 @@ def targets_fit(targets: Array) -> bool:
     return not wrong
 
 
-def _kernels(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
+def kernels_of(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]:
     """The kernels for a part, and the rows copied at a time: None where none are.
 
     None are where the classes of all arrays lie side by side, or a kernel has one way for all.
@@ -175,15 +238,7 @@ def past_cache(x: Array, result: Array | None) -> bool:
     return not np.may_share_memory(x, result)
 
 
-def spread(
-    work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
-) -> None:
-    """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
-    unit = group.TILE if layout.few(count) else tile.TILE
-    threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
-
-
-def _in_pieces(problem: Problem, gradient: Array | None, loss: Array) -> Array:
+def _in_pieces(problem: Problem, loss: Array, gradient: Array | None) -> None:
     """Arrays that no kernel can walk (byte order, alignment), copied some rows at a time."""
     problem.check_targets()
     from dataclasses import replace
@@ -191,66 +246,17 @@ def _in_pieces(problem: Problem, gradient: Array | None, loss: Array) -> Array:
     for block, rows in layout.row_blocks(problem.logits.shape):
         part = replace(
             problem,
-            logits=_native(problem.logits[block]),
-            targets=None if problem.targets is None else _native(problem.targets[block]),
+            logits=native(problem.logits[block]),
+            targets=None if problem.targets is None else native(problem.targets[block]),
             indices=None if problem.indices is None else problem.indices[rows],
             sample_weight=None if problem.sample_weight is None else problem.sample_weight[rows],
         )
-        if gradient is None:
-            loss[rows] = cross_entropy(part)
-        else:
-            piece = np.empty(part.logits.shape, part.logits.dtype)
-            loss[rows] = cross_entropy(part, piece)
+        piece = None if gradient is None else np.empty(part.logits.shape, part.logits.dtype)
+        fill_losses(part, loss[rows], piece)
+        if gradient is not None:
             gradient[block] = piece
-    return loss
 
 
-def _native(array: Array) -> Array:
+def native(array: Array) -> Array:
+    """A copy that a kernel can walk."""
     return array.astype(array.dtype.newbyteorder("="), order="C")
-
-
-def normalise(x: Array, out: Array, kind: Literal["softmax", "log_softmax"]) -> None:
-    """softmax or log_softmax over the last axis of `x`, into `out` of its shape and dtype."""
-    if not (layout.walkable(x) and layout.walkable(out)):
-        for block, _ in layout.row_blocks(x.shape):
-            piece = _native(x[block])
-            normalise(piece, piece, kind)
-            out[block] = piece
-        return
-    _normalise(x, out, kind == "log_softmax", None)
-
-
-def logsumexp(x: Array) -> Array:
-    """logsumexp over the last axis, flat; float64 for float64, float32 otherwise."""
-    result = np.empty(math.prod(x.shape[:-1]), loss_dtype(x))
-    if layout.walkable(x):
-        _normalise(x, None, False, result)
-    else:
-        for block, rows in layout.row_blocks(x.shape):
-            result[rows] = logsumexp(_native(x[block]))
-    return result
-
-
-def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None) -> None:
-    like, count = loss_dtype(x).type(0), x.shape[-1]
-    past = past_cache(x, out)
-
-    for part in layout.walk((x, out)):
-        of_x, of_y = part.layouts
-        kernels, staged = _kernels(part, x, like)
-        results = None if lse is None else part.space(lse)
-        arguments = (
-            part.inner, count, of_x, of_y, past, staged, logarithms, _address(results),
-        )  # fmt: skip
-
-        def work(
-            lo: int,
-            hi: int,
-            kernels: Any = kernels,
-            arguments: tuple[Any, ...] = arguments,
-        ) -> None:
-            kernels.normalise_rows(lo, hi, *arguments, *scratch.of(kernels), like, _like(x))
-
-        spread(work, part.rows, count, like.itemsize, (x, out, results))
-        if lse is not None and results is not None:
-            part.put(results, lse)

@@ -25,6 +25,7 @@ NOTHING = (0, 0, 0, 1)
 Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in elements
 
 
+MANY_ROWS = 1 << 16  # that are worth being looked at, and added up, by several threads
 MOST_CLASSES = 112  # of few: with more the rows that lie beside each other are as fast
 LANES = 64  # rows that a kernel for few classes takes together
 ADJACENT = 16  # bytes of a class in adjacent rows that one for many classes loads as a vector
@@ -85,10 +86,12 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
     shape = present[0].shape[:-1]
     if 0 in shape:
         return
-    if all(a.flags.c_contiguous for a in present):
-        groups = [(math.prod(shape), tuple(a.shape[-1] * a.itemsize for a in present))]
-    else:
-        groups = _groups(shape, [a.strides for a in present])
+    if all(a.flags.c_contiguous for a in present):  # a batch of some rows feels what is beyond
+        classes, rows = present[0].shape[-1], math.prod(shape)
+        side_by_side = tuple([a if a is None else (address(a), 0, classes, 1) for a in arrays])
+        yield Rows(0, 1, rows, side_by_side, False)
+        return
+    groups = _groups(shape, [a.strides for a in present])
     lengths = [n for n, _ in groups]
     outer, inner = ([1, 1, *lengths])[-2:]
     leading = lengths[:-2]

@@ -35,7 +35,7 @@ def row_statistics(problem: Problem) -> RowStatistics:
     kinds = (problem.loss_dtype, *(_KINDS[f.name] for f in fields(RowStatistics)[1:]))
     columns = _columns(problem, kinds, problem.temperature)
     if problem.targets is not None:
-        columns[0][...] = kernels.cross_entropy(problem)
+        columns[0][...] = kernels.losses(problem)
     return RowStatistics(*columns)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from lastlayer.kernels import tally_words as told
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
+from lastlayer.kernels.column import weight_between
 from lastlayer.kernels.jit import inner, kernel, one_by_one
-from lastlayer.kernels.lanes import total_of
-from lastlayer.kernels.memory import lane_count, load_up_to, pointer, prefetch
-from lastlayer.kernels.simd import at_least, differ, fill, from_bits, where
+from lastlayer.kernels.memory import pointer, prefetch
+from lastlayer.kernels.simd import from_bits
 from lastlayer.kernels.tally_chunk import (
     BIN_AT,
     CELL,
@@ -226,12 +226,8 @@ def tally_columns(columns: Any, work: Any, taker: Any) -> None:
 @kernel
 def first_outside(labels: Any, classes: Any, ignore: Any) -> Any:
     """The first label that names no class and is not `ignore`; −1 where all are right."""
-    y, left_out = pointer(np.int64(labels.ctypes.data), _I64), fill(ignore, _I64)
-    many, one, wrong = fill(classes, _I64), fill(1.0, _F64), fill(0.0, _F64)
-    for n in range(0, labels.size, lane_count(_I64)):
-        label = load_up_to(y, n, labels.size - n, ignore, _I64)
-        wrong = where(differ(label, left_out) & at_least(label, many), one, wrong)
-    if total_of(wrong) > 0.0:
+    y = pointer(np.int64(labels.ctypes.data), _I64)
+    if weight_between(y, 0, labels.size, classes, ignore, None, None) < 0.0:
         for n in range(labels.size):
             if not 0 <= labels[n] < classes and labels[n] != ignore:
                 return n

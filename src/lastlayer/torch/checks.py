@@ -82,9 +82,10 @@ def label_values(input: Tensor, target: Tensor, ignore_index: int) -> None:
     array = values(target)
     if array is not None:
         logits = np.broadcast_to(0.0, tuple(input.shape))
-        _, targets, _ = labels.as_labels(
-            array, logits, class_axis(input), ignore_index, names=TORCH
-        )
+        axis = class_axis(input)
+        indices, targets = labels.as_labels(array, logits, axis, TORCH)
+        if indices is not None:
+            labels.as_indices(indices, logits.shape[axis], ignore_index, names=TORCH)
         if targets is not None:
             labels.check_targets(targets, names=TORCH)
 

@@ -206,7 +206,7 @@ def _logsumexp(z: Tensor, log_p: Tensor, temperature: float) -> Tensor:
 def counted(
     options: Options, x: Tensor, target: Tensor, weight: Tensor | None, samples: Tensor | None
 ) -> Tensor:
-    """What a mean divides by, as `reduction.weight_that_counts` has it. ()"""
+    """What a mean divides by, as `problem.softmax_problem` has it. ()"""
     wide = double(x)
     if options.reduction != "mean" or options.divisor is not None:
         return torch.full((), options.divisor or 1.0, dtype=wide, device=x.device)

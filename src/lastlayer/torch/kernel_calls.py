@@ -73,8 +73,7 @@ class CrossEntropy(Call):
         problem = self.problem
         if gradient is not None:
             gradient = contract.last(gradient, problem.axis)
-        loss, reduce = kernels.cross_entropy(problem, gradient), problem.reduce
-        return reduce(loss) if reduce.reduction == "none" else reduce.finish(kernels.total(loss))
+        return kernels.cross_entropy(problem, gradient)
 
     def read(self) -> tuple[Array | None, ...]:
         problem = self.problem
