@@ -22,8 +22,8 @@ from lastlayer.kernels.column import add_blocks, total_of
 from lastlayer.labels import weight_of_labels
 
 HERE = Path(__file__).parent
-GENERAL: dict[str, Any] = {"label_smoothing": float("0.0")}  # equal to the default, not the default
-assert GENERAL["label_smoothing"] is not ll.cross_entropy.__kwdefaults__["label_smoothing"]
+GENERAL: dict[str, Any] = {"base": float(str(math.e))}  # equal to the default, not the default
+assert GENERAL["base"] is not ll.cross_entropy.__kwdefaults__["base"]
 
 
 def run(script: str, *words: str, **environment: str) -> tuple[int, str]:
@@ -413,6 +413,42 @@ def test_the_shortest_way_gives_the_bits_of_the_general_one(
         own = x.copy()
         assert ll.cross_entropy_with_grad(own, y, out=own, **options)[0] == alone
         np.testing.assert_array_equal(own, general[1])
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "smoothing": {"label_smoothing": 0.1},
+    "z-loss": {"z_loss": 0.01},
+    "soft-cap": {"softcap": 5.0},
+    "temperature": {"temperature": 2},
+    "all": {"label_smoothing": np.float32(0.2), "z_loss": 1, "softcap": 3, "temperature": 0.5},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("rows", [37, 70001])
+def test_the_shortest_way_knows_options_that_are_numbers(
+    monkeypatch: pytest.MonkeyPatch, rows: int, options: dict[str, Any]
+) -> None:
+    x, y = problem(rows, 10)
+    y[::5] = -100
+    general = ll.cross_entropy_with_grad(x, y, **options, **GENERAL)
+    monkeypatch.delattr(kernels, "cross_entropy")  # the general way
+    assert ll.cross_entropy(x, y, **options) == general[0]
+    short = ll.cross_entropy_with_grad(x, y, **options)
+    assert short[0] == general[0]
+    np.testing.assert_array_equal(short[1], general[1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"label_smoothing": 1.5}, {"z_loss": np.nan}, {"softcap": 0.0}, {"temperature": "hot"}],
+    ids=str,
+)
+def test_an_option_that_is_wrong_is_told_alike_on_both_ways(wrong: dict[str, Any]) -> None:
+    x, y = problem(37, 10)
+    short = told(lambda: ll.cross_entropy(x, y, **wrong))
+    assert next(iter(wrong)) in short[1]
+    assert short == told(lambda: ll.cross_entropy(x, y, **wrong, **GENERAL))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 120])

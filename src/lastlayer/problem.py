@@ -39,6 +39,18 @@ from lastlayer.labels import (
 )
 from lastlayer.reduction import Reducer, as_reducer, weight_of_samples
 
+Options = tuple[float, float, float, float]  # label_smoothing, z_loss, softcap, temperature
+
+
+def as_options(label_smoothing: Any, z_loss: Any, softcap: Any, temperature: Any) -> Options:
+    """The options that are a number, checked; a soft-cap of 0.0 stands for none."""
+    return (
+        as_number(label_smoothing, "label_smoothing", 0, 1),
+        as_number(z_loss, "z_loss", 0, math.inf),
+        as_softcap(softcap),
+        as_temperature(temperature),
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -109,6 +121,9 @@ def softmax_problem(
         )
     if targets is not None and look_at_targets:
         check_targets(targets, names=names)
+    smoothing, z_loss, softcap, temperature = as_options(
+        label_smoothing, z_loss, softcap, temperature
+    )
     return Problem(
         logits=last(x, axis),
         axis=axis,
@@ -117,10 +132,10 @@ def softmax_problem(
         class_weight=weights,
         sample_weight=samples,
         ignore_index=as_stored(ignore),
-        label_smoothing=as_number(label_smoothing, "label_smoothing", 0, 1),
-        z_loss=as_number(z_loss, "z_loss", 0, math.inf),
-        softcap=as_softcap(softcap),
-        temperature=as_temperature(temperature),
+        label_smoothing=smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
         base=as_base(base),
         reduce=as_reducer(reduction, divisor, empty, weight, rows),
     )

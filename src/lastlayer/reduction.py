@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,18 +19,9 @@ class Reducer:
     """How a column of losses becomes the result, and by what the gradient is scaled."""
 
     reduction: Reduction
-    divisor: float  # what a mean divides by: the weight that counted, or the caller's own; or NaN
+    divisor: float  # what a mean divides by: the weight that counted, or the caller's own
     empty: Empty
     shape: tuple[int, ...]  # of reduction="none"
-
-    @property
-    def known(self) -> bool:
-        """Whether it is known what to divide by: not before labels have been looked at."""
-        return not math.isnan(self.divisor)
-
-    def of(self, weight: float) -> Reducer:
-        """The same once it is known."""
-        return replace(self, divisor=weight)
 
     @property
     def scale(self) -> float:
@@ -57,17 +48,14 @@ class Reducer:
 def as_reducer(
     reduction: Any, divisor: Any, empty: Any, weight: float, shape: tuple[int, ...]
 ) -> Reducer:
-    """A Reducer; `weight` is the total weight that counts where no divisor is given.
-
-    NaN where labels have not been looked at.
-    """
+    """A Reducer; `weight` is the total weight that counts where no divisor is given."""
     one_of(reduction, "reduction", ("mean", "sum", "none"))
     one_of(empty, "empty", ("nan", "zero", "raise"))
     if divisor is not None:
         if reduction != "mean":
             raise ValueError(f"divisor is for reduction='mean', not for reduction={reduction!r}")
         weight = as_number(divisor, "divisor", 0, math.inf, inside=True)
-    if reduction == "mean" and empty == "raise" and weight <= 0:
+    if reduction == "mean" and empty == "raise" and not weight > 0:
         raise ValueError(
             f"the mean over nothing: samples of shape {shape}, and the weight that counts is 0 "
             "(all are ignored or of weight 0, or there are none); empty='nan' or 'zero' returns "

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from lastlayer import contract, kernels, reference
 from lastlayer.contract import Array
-from lastlayer.labels import Weigh
 from lastlayer.problem import Problem, softmax_problem
 from lastlayer.reduction import Empty, Reduction
 
@@ -115,38 +114,32 @@ def cross_entropy(
     arXiv 1512.00567. z-loss: Chowdhery et al. (PaLM), arXiv 2204.02311. Soft-cap: Gemma 2, arXiv
     2408.00118.
     """
-    rest = (class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
-            divisor, empty)  # fmt: skip
+    rest = class_weight, sample_weight, base, divisor, empty
+    options = label_smoothing, z_loss, softcap, temperature
+    asked = None if all(map(is_, options, _NO_OPTIONS)) else options
     if _last(axis) and all(map(is_, rest, _NOTHING_ASKED)):
-        value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction)
+        value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction, asked)
         if value is not None:
             return np.float64(value)
-
-    def checked(weigh: Weigh) -> Problem:
-        return softmax_problem(
-            logits,
-            labels,
-            axis=axis,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
-            z_loss=z_loss,
-            softcap=softcap,
-            temperature=temperature,
-            base=base,
-            reduction=reduction,
-            divisor=divisor,
-            empty=empty,
-            look_at_targets=False,
-            weigh=weigh,
-        )
-
-    if divisor is None:
-        value = kernels.cross_entropy(checked(kernels.weight_of_labels_later))
-        if value is not None:
-            return value
-    return kernels.cross_entropy(checked(kernels.weight_of_labels))
+    problem = softmax_problem(
+        logits,
+        labels,
+        axis=axis,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        softcap=softcap,
+        temperature=temperature,
+        base=base,
+        reduction=reduction,
+        divisor=divisor,
+        empty=empty,
+        look_at_targets=False,
+        weigh=kernels.weight_of_labels,
+    )
+    return kernels.cross_entropy(problem)
 
 
 def cross_entropy_with_grad(
@@ -213,8 +206,9 @@ def cross_entropy_with_grad(
     ----------
     The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
     """
-    rest = (class_weight, sample_weight, label_smoothing, z_loss, softcap, temperature, base,
-            divisor, empty)  # fmt: skip
+    rest = class_weight, sample_weight, base, divisor, empty
+    options = label_smoothing, z_loss, softcap, temperature
+    asked = None if all(map(is_, options, _NO_OPTIONS)) else options
     if (
         type(logits) is np.ndarray
         and not label_grad
@@ -222,7 +216,7 @@ def cross_entropy_with_grad(
         and all(map(is_, rest, _NOTHING_ASKED))
     ):
         place = np.empty_like(logits) if out is None else out
-        value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction)
+        value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction, asked)
         if value is not None:
             return np.float64(value), place
         del place  # or there would be two of them
@@ -260,9 +254,14 @@ def cross_entropy_with_grad(
 # The defaults themselves: whoever passes an equal number goes the general way, to the same result.
 _NOTHING_ASKED = tuple(
     (cross_entropy.__kwdefaults__ or {})[name]
-    for name in ("class_weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
-                 "temperature", "base", "divisor", "empty")
-)  # fmt: skip
+    for name in ("class_weight", "sample_weight", "base", "divisor", "empty")
+)
+
+
+_NO_OPTIONS = tuple(
+    (cross_entropy.__kwdefaults__ or {})[name]
+    for name in ("label_smoothing", "z_loss", "softcap", "temperature")
+)
 
 
 def _last(axis: Any) -> bool:

@@ -6,16 +6,14 @@ Importing this costs nothing: Numba and the kernels load at the first call that 
 from __future__ import annotations
 
 import importlib
-import math
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from lastlayer.contract import Array, Floats, Indices
-from lastlayer.kernels import layout
 from lastlayer.kernels.layout import row_blocks
-from lastlayer.problem import BinaryProblem, Problem
+from lastlayer.problem import BinaryProblem, Problem, as_options
 
 _FLOATS, _LONG = (np.dtype(np.float32), np.dtype(np.float64)), np.dtype(np.int64)
 _BOUND = 1 << 62
@@ -30,7 +28,6 @@ __all__ = [
     "row_blocks",
     "targets_fit",
     "weight_of_labels",
-    "weight_of_labels_later",
 ]
 
 
@@ -44,11 +41,7 @@ def _load(name: str) -> Any:
 
 
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
-    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)
-
-    None where the weight of labels was left for later, and one of them names no class or none
-    counts.
-    """
+    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)"""
     return _load("launch").cross_entropy(problem, gradient)
 
 
@@ -58,9 +51,17 @@ def losses(problem: Problem) -> Array:
 
 
 def plain_cross_entropy(
-    logits: Any, labels: Any, gradient: Any, ignore_index: Any, reduction: Any
+    logits: Any,
+    labels: Any,
+    gradient: Any,
+    ignore_index: Any,
+    reduction: Any,
+    options: tuple[Any, Any, Any, Any] | None = None,
 ) -> float | None:
     """A call of the commonest kind: the reduced loss, and the gradient into an array if given.
+
+    `options`, where any is asked for, are label_smoothing, z_loss, softcap and temperature; they
+    alone are checked here.
 
     None for every other call, and for one that is wrong: `cross_entropy` and the contract's checks
     are for those.
@@ -89,8 +90,9 @@ def plain_cross_entropy(
         and (gradient is logits or not np.may_share_memory(gradient, logits))
     ):
         return None
+    asked = None if options is None else as_options(*options)
     return _load("plain").cross_entropy(  # type: ignore[no-any-return]
-        logits, labels, gradient, ignore_index, reduction == "mean"
+        logits, labels, gradient, ignore_index, reduction == "mean", asked
     )
 
 
@@ -110,19 +112,6 @@ def weight_of_labels(
     return _load("column").weight_of_labels(  # type: ignore[no-any-return]
         labels, classes, ignore_index, class_weight, sample_weight
     )
-
-
-def weight_of_labels_later(
-    labels: Indices,
-    classes: int,
-    ignore_index: int,
-    class_weight: Floats | None,
-    sample_weight: Floats | None,
-) -> float:
-    """The same, but NaN for a large batch, where `cross_entropy` looks at labels as it goes."""
-    if class_weight is None and sample_weight is None and labels.size >= layout.MANY_ROWS:
-        return math.nan
-    return weight_of_labels(labels, classes, ignore_index, class_weight, sample_weight)
 
 
 def fill_statistics(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> None:

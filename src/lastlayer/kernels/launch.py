@@ -15,10 +15,10 @@ import numpy as np
 from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import gathered, group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
-from lastlayer.kernels.column import in_chunks, total_of, totals_of, weight_of_labels
+from lastlayer.kernels.column import in_chunks, total_of, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_call import constants
-from lastlayer.problem import Problem
+from lastlayer.problem import Options, Problem
 
 _SCRATCH = max(tile.SCRATCH, group.SCRATCH)
 _STATES = row.STATES * 8
@@ -70,21 +70,10 @@ def spread(
 
 
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
-    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)
-
-    Labels that have not been looked at are here, with the rows that are theirs. None where one of
-    them names no class, or all are ignored: the caller is to look, and to say so.
-    """
-    x, reduce = problem.logits, problem.reduce
-    loss = np.empty(math.prod(x.shape[:-1]), problem.loss_dtype)
-    look = None
-    if problem.indices is not None and not reduce.known:
-        look = problem.indices, x.shape[-1], problem.ignore_index
-    if reduce.reduction == "none" or loss.size < layout.MANY_ROWS or not _in_one(problem, gradient):
-        if look is not None:
-            reduce = reduce.of(weight_of_labels(*look, None, None))
-            if reduce.divisor <= 0:
-                return None
+    """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)"""
+    reduce, rows = problem.reduce, math.prod(problem.logits.shape[:-1])
+    loss = np.empty(rows, problem.loss_dtype)
+    if reduce.reduction == "none" or rows < layout.MANY_ROWS or not _in_one(problem, gradient):
         fill_losses(problem, loss, gradient)
         return reduce(loss) if reduce.reduction == "none" else reduce.finish(total_of(loss))
     total = 0.0
@@ -92,12 +81,11 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
     def add_up(
         work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
     ) -> None:
-        nonlocal total, reduce
-        total, counted = in_chunks(work, count * size, loss, kept, look)
-        reduce = reduce if look is None else reduce.of(counted)
+        nonlocal total
+        total, _ = in_chunks(work, count * size, loss, kept)
 
     fill_losses(problem, loss, gradient, add_up)
-    return None if look is not None and reduce.divisor <= 0 else reduce.finish(total)
+    return reduce.finish(total)
 
 
 def losses(problem: Problem) -> Array:
@@ -127,19 +115,11 @@ def fill_losses(
     if not all(a is None or layout.walkable(a) for a in (x, targets, gradient)):
         _in_pieces(problem, loss, gradient)
         return
-    count, smoothing = x.shape[-1], problem.label_smoothing
-    numbers = (
-        problem.z_loss,
-        1.0 / problem.temperature,
-        1.0 / math.log(problem.base),
-        problem.reduce.scale,
+    count, like = x.shape[-1], loss.dtype.type(0)
+    options = problem.label_smoothing, problem.z_loss, problem.softcap, problem.temperature
+    numbers, mix, temperature, cap = settings(
+        options, problem.base, problem.reduce.scale, targets is not None, count, like
     )
-    like, cap = loss.dtype.type(0), _cap(problem, loss.dtype)
-    mix = (1.0 - smoothing, smoothing / count) if targets is not None or smoothing else None
-    # None in place of an option gives a kernel without the code for it: compiled when it is called
-    # for. A temperature of 1 is worth that where nothing else is asked for.
-    plain = problem.temperature == 1.0 and mix is None and cap is None
-    temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
     likes = (like, like_of(x), like_of(targets), like_of(weights))
@@ -190,12 +170,20 @@ def _weights_of_rows(problem: Problem, mix: Any) -> tuple[Array | None, Array | 
     return of_labels if samples is None else of_labels * samples, None
 
 
-def _cap(problem: Problem, dtype: Any) -> tuple[float, ...] | float | None:
-    """The soft-cap as kernels know it."""
-    if not problem.softcap:
-        return None
-    single = dtype == np.float32
-    return constants(problem.softcap, problem.temperature) if single else problem.softcap
+def settings(
+    options: Options, base: float, scale: float, soft: bool, count: int, like: Any
+) -> tuple[Any, ...]:
+    """What a kernel is given for options: numbers, mix, temperature and soft-cap."""
+    smoothing, z_loss, softcap, temperature = options
+    mix = (1.0 - smoothing, smoothing / count) if soft or smoothing else None
+    cap: Any = None
+    if softcap:
+        cap = constants(softcap, temperature) if isinstance(like, np.float32) else softcap
+    # None in place of an option gives a kernel without the code for it: compiled when it is called
+    # for. A temperature of 1 is worth that where nothing else is asked for.
+    alone = temperature == 1.0 and mix is None and cap is None
+    numbers = z_loss, 1.0 / temperature, 1.0 / math.log(base), scale
+    return numbers, mix, None if alone else temperature, cap
 
 
 def targets_fit(targets: Array) -> bool:

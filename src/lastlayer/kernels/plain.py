@@ -1,4 +1,4 @@
-"""The commonest call by the shortest way: class indices and no option, rows as NumPy makes them.
+"""The commonest call by the shortest way: class indices, no weights, rows as NumPy makes them.
 
 A batch of 32 rows takes a kernel 2 µs, and the general way from a call to a kernel twenty times
 that. For large batches the labels are looked at once, where NumPy needs a pass for each question.
@@ -6,6 +6,7 @@ that. For large batches the labels are looked at once, where NumPy needs a pass 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,9 @@ from lastlayer.contract import Array
 from lastlayer.kernels import layout, threads
 from lastlayer.kernels.column import add_blocks, in_chunks, weight_between, weight_of_labels
 from lastlayer.kernels.jit import kernel
-from lastlayer.kernels.launch import kernels_for, past_cache, scratch, spread
+from lastlayer.kernels.launch import kernels_for, past_cache, scratch, settings, spread
 from lastlayer.kernels.memory import pointer
-
-_Arrays = tuple[Array, Array, Array, Array]  # logits, labels, losses, and a gradient or anything
+from lastlayer.problem import Options
 
 _I64 = np.int64(0)
 
@@ -34,7 +34,12 @@ def survey(x: Any, labels: Any, loss: Any, g: Any, lo: Any, hi: Any, ignore: Any
 
 
 def cross_entropy(
-    x: Array, labels: Array, gradient: Array | None, ignore: int, mean: bool
+    x: Array,
+    labels: Array,
+    gradient: Array | None,
+    ignore: int,
+    mean: bool,
+    options: Options | None,
 ) -> float | None:
     """The mean or sum of the losses, and its gradient into `gradient` where given.
 
@@ -55,13 +60,16 @@ def cross_entropy(
     kernel_of, like = kernels_for(count).loss_rows, loss.dtype.type(0)
     g = None if gradient is None else (at_g, 0, count, 1)
     past = past_cache(x, gradient)
-    numbers = (0.0, 1.0, 1.0, 1.0 / counted if mean and counted else 1.0)
+    scale = 1.0 / counted if mean and counted else 1.0
+    numbers, mix, temperature, cap = (0.0, 1.0, 1.0, scale), None, None, None
+    if options is not None:
+        numbers, mix, temperature, cap = settings(options, math.e, scale, False, count, like)
 
     def run(lo: int, hi: int) -> None:
         kernel_of(
-            lo, hi, rows, count, (at_x, 0, count, 1), g, past, None, layout.NOTHING, None, 0,
-            at_labels, 0, 0, ignore, numbers, None, None, at_loss, *scratch.addresses, like, like,
-            None, None,
+            lo, hi, rows, count, (at_x, 0, count, 1), g, past, None, layout.NOTHING, mix, 0,
+            at_labels, 0, 0, ignore, numbers, temperature, cap, at_loss, *scratch.addresses, like,
+            like, None, None,
         )  # fmt: skip
 
     total: float

@@ -7,6 +7,7 @@ tells what the numbers are for. The polynomials: `benchmarks/tanh_polynomial.py`
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ _ROUNDED = 0.95e-6  # what z / T of a near logit may be off by for rounding w, s
 _NEAR_SERIES = SERIES + 7
 
 
+@lru_cache(maxsize=64)
 def constants(cap: float, temperature: float) -> tuple[float, ...]:
     """What kernels in float32 need of a soft-cap and a temperature."""
     rate = 1.0 / (temperature * math.log(2.0))

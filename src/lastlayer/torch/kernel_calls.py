@@ -16,10 +16,10 @@ from lastlayer.torch.eager import Call
 from lastlayer.torch.formulas import class_axis
 from lastlayer.torch.memory import as_array
 
-# The options that the kernels' shortest way knows nothing of
-_OPTIONS = ("label_smoothing", "z_loss", "softcap", "temperature", "divisor", "empty")
-_NOTHING_ASKED = (0.0, 0.0, None, 1.0, None, "nan")
-_OF_TYPES = tuple(map(type, _NOTHING_ASKED))
+# The options that the kernels' shortest way is given, where they are not these
+_OPTIONS = ("label_smoothing", "z_loss", "softcap", "temperature")
+_NO_OPTIONS = (0.0, 0.0, None, 1.0)
+_OF_TYPES = tuple(map(type, _NO_OPTIONS))
 
 
 class CrossEntropy(Call):
@@ -39,13 +39,13 @@ class CrossEntropy(Call):
         self.logits, self.axis, self.numbers = as_array(input), class_axis(input), options
         self._labels = as_array(target)
         self._weights = [None if w is None else as_array(w) for w in (weight, samples)]
-        asked = tuple(map(options.__getitem__, _OPTIONS))
         self._plain = (
             weight is None
             and samples is None
             and type(options["reduction"]) is str
-            and tuple(map(type, asked)) == _OF_TYPES  # no arrays, which == takes apart
-            and asked == _NOTHING_ASKED
+            and options["divisor"] is None
+            and type(options["empty"]) is str  # no array, which == takes apart
+            and options["empty"] == "nan"
         )
 
     @cached_property
@@ -65,8 +65,11 @@ class CrossEntropy(Call):
     def __call__(self, gradient: Array | None) -> Any:
         if self._plain and "problem" not in self.__dict__:
             ignore, reduction = self.numbers["ignore_index"], self.numbers["reduction"]
+            options: Any = tuple(map(self.numbers.__getitem__, _OPTIONS))
+            if tuple(map(type, options)) == _OF_TYPES and options == _NO_OPTIONS:
+                options = None
             value = kernels.plain_cross_entropy(
-                self.logits, self._labels, gradient, ignore, reduction
+                self.logits, self._labels, gradient, ignore, reduction, options
             )
             if value is not None:
                 return value
