@@ -420,6 +420,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "z-loss": {"z_loss": 0.01},
     "soft-cap": {"softcap": 5.0},
     "temperature": {"temperature": 2},
+    "weights": {"class_weight": np.arange(10) / 3},
+    "weights, z-loss": {"class_weight": np.arange(10, dtype=np.float32), "z_loss": 0.1},
     "all": {"label_smoothing": np.float32(0.2), "z_loss": 1, "softcap": 3, "temperature": 0.5},
 }
 
@@ -441,7 +443,17 @@ def test_the_shortest_way_knows_options_that_are_numbers(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"label_smoothing": 1.5}, {"z_loss": np.nan}, {"softcap": 0.0}, {"temperature": "hot"}],
+    [
+        {"label_smoothing": 1.5},
+        {"z_loss": np.nan},
+        {"softcap": 0.0},
+        {"temperature": "hot"},
+        {"class_weight": np.ones(9)},
+        {"class_weight": np.linspace(-1, 1, 10)},
+        {"class_weight": np.full(10, np.nan, np.float32)},
+        {"class_weight": np.full(10, np.inf)},
+        {"empty": "raise", "class_weight": np.zeros(10)},
+    ],
     ids=str,
 )
 def test_an_option_that_is_wrong_is_told_alike_on_both_ways(wrong: dict[str, Any]) -> None:

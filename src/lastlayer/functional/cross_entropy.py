@@ -114,11 +114,13 @@ def cross_entropy(
     arXiv 1512.00567. z-loss: Chowdhery et al. (PaLM), arXiv 2204.02311. Soft-cap: Gemma 2, arXiv
     2408.00118.
     """
-    rest = class_weight, sample_weight, base, divisor, empty
+    rest = sample_weight, base, divisor, empty
     options = label_smoothing, z_loss, softcap, temperature
     asked = None if all(map(is_, options, _NO_OPTIONS)) else options
     if _last(axis) and all(map(is_, rest, _NOTHING_ASKED)):
-        value = kernels.plain_cross_entropy(logits, labels, None, ignore_index, reduction, asked)
+        value = kernels.plain_cross_entropy(
+            logits, labels, None, ignore_index, reduction, asked, class_weight
+        )
         if value is not None:
             return np.float64(value)
     problem = softmax_problem(
@@ -206,7 +208,7 @@ def cross_entropy_with_grad(
     ----------
     The gradient that vanishes otherwise, "softmax collapse": Prieto et al., arXiv 2501.04697.
     """
-    rest = class_weight, sample_weight, base, divisor, empty
+    rest = sample_weight, base, divisor, empty
     options = label_smoothing, z_loss, softcap, temperature
     asked = None if all(map(is_, options, _NO_OPTIONS)) else options
     if (
@@ -216,7 +218,9 @@ def cross_entropy_with_grad(
         and all(map(is_, rest, _NOTHING_ASKED))
     ):
         place = np.empty_like(logits) if out is None else out
-        value = kernels.plain_cross_entropy(logits, labels, place, ignore_index, reduction, asked)
+        value = kernels.plain_cross_entropy(
+            logits, labels, place, ignore_index, reduction, asked, class_weight
+        )
         if value is not None:
             return np.float64(value), place
         del place  # or there would be two of them
@@ -251,17 +255,13 @@ def cross_entropy_with_grad(
     return (loss, out) if by_label is None else (loss, out, by_label)
 
 
-# The defaults themselves: whoever passes an equal number goes the general way, to the same result.
-_NOTHING_ASKED = tuple(
-    (cross_entropy.__kwdefaults__ or {})[name]
-    for name in ("class_weight", "sample_weight", "base", "divisor", "empty")
-)
+def _defaults(*names: str) -> tuple[Any, ...]:
+    return tuple(map((cross_entropy.__kwdefaults__ or {}).__getitem__, names))
 
 
-_NO_OPTIONS = tuple(
-    (cross_entropy.__kwdefaults__ or {})[name]
-    for name in ("label_smoothing", "z_loss", "softcap", "temperature")
-)
+# The defaults themselves: whoever passes an equal number goes another way, to the same result.
+_NOTHING_ASKED = _defaults("sample_weight", "base", "divisor", "empty")
+_NO_OPTIONS = _defaults("label_smoothing", "z_loss", "softcap", "temperature")
 
 
 def _last(axis: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lastlayer.contract import Array, Floats, Indices
+from lastlayer.contract import LARGEST, Array, Floats, Indices
 from lastlayer.kernels.layout import row_blocks
 from lastlayer.problem import BinaryProblem, Problem, as_options
 
@@ -57,6 +57,7 @@ def plain_cross_entropy(
     ignore_index: Any,
     reduction: Any,
     options: tuple[Any, Any, Any, Any] | None = None,
+    class_weight: Any = None,
 ) -> float | None:
     """A call of the commonest kind: the reduced loss, and the gradient into an array if given.
 
@@ -91,8 +92,19 @@ def plain_cross_entropy(
     ):
         return None
     asked = None if options is None else as_options(*options)
+    if class_weight is not None:
+        if (
+            (asked and asked[0])  # for smoothing weights are another thing
+            or type(class_weight) is not np.ndarray
+            or class_weight.shape != shape[1:]
+            or class_weight.dtype not in _FLOATS
+            or (gradient is not None and np.may_share_memory(gradient, class_weight))
+            or not 0 <= class_weight.min() <= class_weight.max() <= LARGEST
+        ):
+            return None
+        class_weight = np.require(class_weight, np.float64, ["C", "A"])
     return _load("plain").cross_entropy(  # type: ignore[no-any-return]
-        logits, labels, gradient, ignore_index, reduction == "mean", asked
+        logits, labels, gradient, ignore_index, reduction == "mean", asked, class_weight
     )
 
 

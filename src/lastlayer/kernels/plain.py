@@ -1,4 +1,4 @@
-"""The commonest call by the shortest way: class indices, no weights, rows as NumPy makes them.
+"""The commonest calls by the shortest way: class indices, and rows as NumPy makes them.
 
 A batch of 32 rows takes a kernel 2 µs, and the general way from a call to a kernel twenty times
 that. For large batches the labels are looked at once, where NumPy needs a pass for each question.
@@ -11,11 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.contract import Array
+from lastlayer.contract import Array, Floats, address
 from lastlayer.kernels import layout, threads
 from lastlayer.kernels.column import add_blocks, in_chunks, weight_between, weight_of_labels
 from lastlayer.kernels.jit import kernel
-from lastlayer.kernels.launch import kernels_for, past_cache, scratch, settings, spread
+from lastlayer.kernels.launch import (
+    MANY_WEIGHTS,
+    kernels_for,
+    past_cache,
+    scratch,
+    settings,
+    spread,
+)
 from lastlayer.kernels.memory import pointer
 from lastlayer.problem import Options
 
@@ -40,22 +47,25 @@ def cross_entropy(
     ignore: int,
     mean: bool,
     options: Options | None,
+    weights: Floats | None,
 ) -> float | None:
     """The mean or sum of the losses, and its gradient into `gradient` where given.
 
     None where the call is not for here: the general way knows why, and what is to be said of it.
-    Shapes are (N, C) and (N,); all arrays are contiguous, labels int64; the gradient is x itself
-    or lies apart from it.
+    Shapes are (N, C), (N,) and (C,) of `weights`, by class; all arrays are contiguous, labels
+    int64, weights float64; the gradient is x itself or lies apart from it.
     """
     rows, count = x.shape
+    if weights is not None and count >= MANY_WEIGHTS:
+        return None
     loss, many = np.empty(rows, x.dtype), rows >= layout.MANY_ROWS
     place = x if gradient is None else gradient
-    at_x, at_labels, at_loss, at_g, counted = survey(
-        x, labels, loss, place, 0, 0 if many else rows, ignore
-    )
-    if many and gradient is not None:  # how many labels count is in every gradient
-        counted = weight_of_labels(labels, count, ignore, None, None)
-    if counted <= 0 and not (many and gradient is None):
+    here = 0 if many or weights is not None else rows
+    at_x, at_labels, at_loss, at_g, counted = survey(x, labels, loss, place, 0, here, ignore)
+    later = many and gradient is None and weights is None
+    if not (here or later):  # the weight that counts is in every gradient
+        counted = weight_of_labels(labels, count, ignore, weights, None)
+    if counted <= 0 and not later:
         return None
     kernel_of, like = kernels_for(count).loss_rows, loss.dtype.type(0)
     g = None if gradient is None else (at_g, 0, count, 1)
@@ -64,18 +74,20 @@ def cross_entropy(
     numbers, mix, temperature, cap = (0.0, 1.0, 1.0, scale), None, None, None
     if options is not None:
         numbers, mix, temperature, cap = settings(options, math.e, scale, False, count, like)
+    at_weights = 0 if weights is None else address(weights)
+    kept = x, labels, loss, place, weights
 
     def run(lo: int, hi: int) -> None:
         kernel_of(
             lo, hi, rows, count, (at_x, 0, count, 1), g, past, None, layout.NOTHING, mix, 0,
-            at_labels, 0, 0, ignore, numbers, temperature, cap, at_loss, *scratch.addresses, like,
-            like, None, None,
+            at_labels, at_weights, 0, ignore, numbers, temperature, cap, at_loss,
+            *scratch.addresses, like, like, None, None,
         )  # fmt: skip
 
     total: float
     if many:
-        look = (labels, count, ignore) if gradient is None else None
-        total, found = in_chunks(run, count * x.itemsize, loss, (x, labels, place), look)
+        look = (labels, count, ignore) if later else None
+        total, found = in_chunks(run, count * x.itemsize, loss, kept, look)
         counted = found if look else counted
         if counted <= 0:
             return None
@@ -83,6 +95,6 @@ def cross_entropy(
         if x.nbytes < threads.WORTHWHILE:
             run(0, rows)
         else:
-            spread(run, rows, count, x.itemsize, (x, labels, loss, place))
+            spread(run, rows, count, x.itemsize, kept)
         total = add_blocks(0, rows, loss, scratch.totals)
     return total / counted if mean else total

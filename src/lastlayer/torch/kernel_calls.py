@@ -40,8 +40,7 @@ class CrossEntropy(Call):
         self._labels = as_array(target)
         self._weights = [None if w is None else as_array(w) for w in (weight, samples)]
         self._plain = (
-            weight is None
-            and samples is None
+            samples is None
             and type(options["reduction"]) is str
             and options["divisor"] is None
             and type(options["empty"]) is str  # no array, which == takes apart
@@ -69,7 +68,7 @@ class CrossEntropy(Call):
             if tuple(map(type, options)) == _OF_TYPES and options == _NO_OPTIONS:
                 options = None
             value = kernels.plain_cross_entropy(
-                self.logits, self._labels, gradient, ignore, reduction, options
+                self.logits, self._labels, gradient, ignore, reduction, options, self._weights[0]
             )
             if value is not None:
                 return value
