@@ -11,11 +11,24 @@ import numpy as np
 from numba import types
 
 from lastlayer.contract import LARGEST
-from lastlayer.kernels.effective import ANY, effect
+from lastlayer.kernels.ahead import ask, far_ahead
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
-from lastlayer.kernels.lanes import total_of
+from lastlayer.kernels.lanes import all_of, fold_sum, total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
-from lastlayer.kernels.simd import equal, fill, fma, less, where
+from lastlayer.kernels.simd import (
+    at_least,
+    bits,
+    const,
+    equal,
+    fill,
+    fma,
+    four,
+    greater,
+    less,
+    negative,
+    where,
+)
 
 PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
 
@@ -80,9 +93,18 @@ def faults(t: Any, like: Any) -> Any:
 @inner
 def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
     """How many soft targets of a block are none."""
-    lanes, found = lane_count(like), fill(0.0, like)
-    for j in range(0, n, lanes):
+    lanes, j, found = lane_count(like), 0, fill(0.0, like)
+    # as whole numbers without a sign those that are none are above all others, and so is −0
+    most, largest = bits(four(like)), bits(fill(LARGEST, four(like)))
+    while j + 4 * lanes <= n:
+        numbers = bits(load(t, at + j, four(like)))
+        most = where(greater(numbers, most), numbers, most)
+        j += 4 * lanes
+    if not all_of(at_least(largest, most)):
+        j = 0
+    while j < n:
         found = found + faults(load_up_to(t, at + j, n - j, 0.0, like), like)
+        j += lanes
     return total_of(found)
 
 
@@ -107,19 +129,48 @@ def block_distance(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> An
 def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
                        mix: Any, m: Any, about: Any, like: Any) -> Any:  # fmt: skip
     """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
-    lanes = lane_count(like)
-    most, zero = fill(m, like), fill(0.0, like)
-    behind, below, above = zero, zero, zero
-    for j in range(0, n, lanes):
-        v = load_up_to(x, at + j, n - j, m, like)
-        a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
-        at_m = equal(v, most)
-        nothing = equal(a, zero)
-        distance = where(at_m, zero, zero - effect(v, about, ANY)[1])
-        behind = where(nothing, behind, fma(a, distance, behind))
-        below = where(at_m, below, below + a)
-        above = where(at_m, above + a, above)
-    return total_of(behind), total_of(below), total_of(above)
+    lanes, j, zero, s = lane_count(like), 0, fill(0.0, like), four(like)
+    four_sums, sums = (s, s, s), (zero, zero, zero)
+    while j + 4 * lanes <= n:
+        v = load(x, at + j, s)
+        if not all_within(v * v, about):
+            break
+        ask_for_targets(t, t_at + j, lanes)
+        a = coefficients(t, t_at + j, weights, block + j, None, mix, s)
+        four_sums = _added(four_sums, a, v, m, about, NEAR)
+        j += 4 * lanes
+    while j < n:
+        w = load_up_to(x, at + j, n - j, m, like)
+        b = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
+        sums = _added(sums, b, w, m, about, ANY)
+        j += lanes
+    behind, below, above = sums
+    return (
+        total_of(behind + fold_sum(four_sums[0])), total_of(below + fold_sum(four_sums[1])),
+        total_of(above + fold_sum(four_sums[2])),
+    )  # fmt: skip
+
+
+@inner
+def _added(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+    """The sums of `block_coefficients` with those of more logits v and coefficients a."""
+    behind, below, above = sums
+    at_m, distance = equal(v, const(m, v)), negative(effect(v, about, near)[1])
+    behind = where(at_m | equal(a, const(0.0, a)), behind, fma(a, distance, behind))
+    return behind, where(at_m, below, below + a), where(at_m, above + a, above)
+
+
+@by_dtype
+def ask_for_targets(t: Any, at: Any, lanes: Any) -> Any:
+    """Ask for the memory of the next block of soft targets, while one of logits is added."""
+
+    def nothing(t: Any, at: Any, lanes: Any) -> None:
+        pass
+
+    def four_vectors(t: Any, at: Any, lanes: Any) -> None:
+        ask(t, at + far_ahead(t), lanes)
+
+    return nothing if isinstance(t, types.NoneType) else four_vectors
 
 
 @kernel

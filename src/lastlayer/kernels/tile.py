@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import block_below, block_max, block_sum, far_ahead
+from lastlayer.kernels.ahead import far_ahead
+from lastlayer.kernels.blocks import block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import ROOM, kept_at, note
