@@ -128,7 +128,10 @@ def block_distance(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> An
 @inner
 def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
                        mix: Any, m: Any, about: Any, like: Any) -> Any:  # fmt: skip
-    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
+    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0.
+
+    m is None where it is known that none is at it.
+    """
     lanes, j, zero, s = lane_count(like), 0, fill(0.0, like), four(like)
     four_sums, sums = (s, s, s), (zero, zero, zero)
     while j + 4 * lanes <= n:
@@ -140,7 +143,7 @@ def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any,
         four_sums = _added(four_sums, a, v, m, about, NEAR)
         j += 4 * lanes
     while j < n:
-        w = load_up_to(x, at + j, n - j, m, like)
+        w = load_up_to(x, at + j, n - j, 0.0, like)
         b = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
         sums = _added(sums, b, w, m, about, ANY)
         j += lanes
@@ -151,13 +154,23 @@ def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any,
     )  # fmt: skip
 
 
-@inner
+@by_dtype
 def _added(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
     """The sums of `block_coefficients` with those of more logits v and coefficients a."""
-    behind, below, above = sums
-    at_m, distance = equal(v, const(m, v)), negative(effect(v, about, near)[1])
-    behind = where(at_m | equal(a, const(0.0, a)), behind, fma(a, distance, behind))
-    return behind, where(at_m, below, below + a), where(at_m, above + a, above)
+
+    def all_below(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+        behind, below, above = sums
+        distance = negative(effect(v, about, near)[1])
+        behind = where(equal(a, const(0.0, a)), behind, fma(a, distance, behind))
+        return behind, below + a, above
+
+    def some_at(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+        behind, below, above = sums
+        at_m, distance = equal(v, const(m, v)), negative(effect(v, about, near)[1])
+        behind = where(at_m | equal(a, const(0.0, a)), behind, fma(a, distance, behind))
+        return behind, where(at_m, below, below + a), where(at_m, above + a, above)
+
+    return all_below if isinstance(m, types.NoneType) else some_at
 
 
 @by_dtype

@@ -31,11 +31,13 @@ from lastlayer.kernels.kept import (
 )
 from lastlayer.kernels.memory import as_like, pointer, write
 from lastlayer.kernels.row import ALONE, FACTOR, OWN, REST, SAMPLE, SHARE, TIES, TOP, M
-from lastlayer.kernels.softcap_row import about_base, about_row
-from lastlayer.kernels.vecmath import unscale
+from lastlayer.kernels.softcap_row import about_base, about_row, exp_of_top
 
 _I64 = np.int64(0)
 _FAR = 1 << 62
+# R up to which a lone maximum's entry is what the other classes have, not what is left of its own:
+# another logit's exp can't be the same then, by which it is found
+APART = 0.75
 
 
 @inner
@@ -79,9 +81,8 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
         give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, None, count, kept, bases,
                     past, like)  # fmt: skip
     elif bases is not None:
-        # above one half: else another logit's exp may be 1 as well, and nothing is lost below it
-        apart = d[TIES + r] == 1.0 and d[REST + r] < 1.0
-        one = as_like(1.0 / unscale(like) if apart else np.nan, like)
+        apart = d[TIES + r] == 1.0 and d[REST + r] < APART
+        one = exp_of_top(d, r, rate, cap, like) if apart else as_like(np.nan, like)
         share, of_classes = _shares(d[SHARE + r], t, t_at, weights, block, mix)
         smoothed = as_like(share, like), as_like(d[ALONE + r], like), one, of_classes
         give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, smoothed, count, kept,

@@ -73,8 +73,8 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Array:
     like, cap = loss.dtype.type(0), _cap(problem, loss.dtype)
     mix = (1.0 - smoothing, smoothing / count) if targets is not None or smoothing else None
     # None in place of an option gives a kernel without the code for it: compiled when it is called
-    # for. A temperature of 1 is worth that where nothing else is asked for.
-    plain = problem.temperature == 1.0 and mix is None and cap is None
+    # for. A temperature of 1 is worth that, but with a soft-cap, which has the same steps anyway.
+    plain = problem.temperature == 1.0 and cap is None
     temperature = None if plain else problem.temperature
     weights = None if classes is None or mix is None else classes.astype(like.dtype)
     past = past_cache(x, gradient)
