@@ -316,6 +316,66 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [129, 1000, 5003, 131072 + 700])
+@pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide", "distant", "sure", "tied"])
+def test_what_a_class_has_of_its_own_is_taken_from_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, kind: str, classes: int, dtype: Any
+) -> None:
+    x, y = hilly(kind, classes, dtype)
+    top = x.argmax(axis=1)
+    if kind == "sure":  # what the others have is far below the rounding of the maximum's
+        x[np.arange(3), top] += np.array([12, 20, 30], dtype)
+    elif kind == "tied":  # the same exponential as the maximum, to the bit, or the same logit
+        x -= x.max(axis=1, keepdims=True) + 12
+        x[np.arange(3), top] = 1 / 16
+        near = np.nextafter(dtype(1 / 16), dtype(0))
+        x[:, 17] = near, 1 / 16, near
+        x[2, 40:44] = 1 / 16
+    z = x.astype(np.longdouble)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    s = e.sum(axis=1, keepdims=True)
+    hot = np.zeros_like(x)
+    hot[np.arange(3), [top[0], 17, y[2]]] = 1
+    soft = np.random.default_rng(3).exponential(size=x.shape).astype(dtype)
+    soft /= soft.sum(axis=1, keepdims=True)
+    epsilon, weights = 0.125, 1.0 + np.arange(classes) % 3
+    mixed = np.full(x.shape, epsilon / classes) * weights
+    mixed[np.arange(3), y] += (1 - epsilon) * weights[y]
+    taken = {"class_weight": weights, "label_smoothing": epsilon}
+    cases = [(hot, hot, {}), (soft, soft, {}), (y, mixed, taken)]
+    bound, least = (8e-6, 2.0**-149) if dtype == np.float32 else (2e-14, 2.0**-1074)
+    for labels, a, options in cases:
+        t = a.astype(np.longdouble)
+        terms = t.sum(axis=1, keepdims=True) * e / s, t
+        right = terms[0] - terms[1]
+        # a lone maximum's own entry is what the others have, which does not cancel
+        for r in range(3):
+            at = top[r]
+            if (x[r] == x[r, at]).sum() == 1:
+                others = np.delete(t[r], at).sum()
+                rest = np.delete(e[r], at).sum()
+                right[r, at] = (e[r, at] * others - t[r, at] * rest) / s[r, 0]
+        _, gradient = ll.cross_entropy_with_grad(x, labels, reduction="sum", **options)
+        sizes = np.maximum(np.abs(terms[0]), np.abs(terms[1]))
+        sizes[np.arange(3), top] = np.abs(right[np.arange(3), top]) + sizes.max(axis=1) * 1e-30
+        if labels is not hot:  # what carries less is right to the precision of the row
+            sizes = np.maximum(sizes, 1e-6 * sizes.max(axis=1, keepdims=True))
+        likely = (np.abs(terms[0]) > 1e-6) | (t > 0)
+        assert (np.abs(gradient - right) <= sizes * bound + least)[likely].all()
+
+        strided, over = np.asfortranarray(x), x.copy()
+        _, apart = ll.cross_entropy_with_grad(strided, labels, reduction="sum", **options)
+        ll.cross_entropy_with_grad(over, labels, reduction="sum", out=over, **options)
+        np.testing.assert_array_equal(apart, gradient)
+        np.testing.assert_array_equal(over, gradient)
+        with monkeypatch.context() as patch:
+            patch.setattr(launch, "PAST_CACHE", 1)
+            out = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)
+            ll.cross_entropy_with_grad(x, labels, reduction="sum", out=out, **options)
+        np.testing.assert_array_equal(out, gradient)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("classes", [1000, 5003, 131072 + 700])
 @pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide"])
 def test_what_is_kept_under_a_soft_cap_is_right_and_the_same_everywhere(
