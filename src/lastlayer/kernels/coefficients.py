@@ -14,7 +14,7 @@ from lastlayer.contract import LARGEST
 from lastlayer.kernels.ahead import ask, far_ahead
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
-from lastlayer.kernels.lanes import all_of, fold_sum, total_of
+from lastlayer.kernels.lanes import fold_sum, total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
 from lastlayer.kernels.simd import (
     at_least,
@@ -25,12 +25,11 @@ from lastlayer.kernels.simd import (
     fma,
     four,
     greater,
-    less,
     negative,
     where,
 )
 
-PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
+PORTION = 1 << 12  # numbers that are looked at in one go
 
 
 # The lanes beyond are masked here, not in what is computed from it: LLVM 22 would make one masked
@@ -83,29 +82,35 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
 
 
 @inner
-def faults(t: Any, like: Any) -> Any:
-    """1 in the lanes of a vector of soft targets that are negative, NaN or above LARGEST."""
-    zero, one = fill(0.0, like), fill(1.0, like)
-    outside = where(less(t, zero), one, where(less(fill(LARGEST, like), t), one, zero))
-    return where(equal(t, t), outside, one)
+def highest(t: Any, before: Any) -> Any:
+    """The bits of a vector of soft targets, or those before where they are above them.
+
+    As whole numbers without a sign those of none (negative, NaN, too large) are above all others;
+    and so are those of −0, which is worth being asked about.
+    """
+    numbers = bits(t)
+    return where(greater(numbers, before), numbers, before)
+
+
+@inner
+def faults(most: Any, like: Any) -> Any:
+    """In how many lanes `highest` has found what is no soft target, or may be none."""
+    fit = at_least(bits(fill(LARGEST, like)), most)
+    return np.float64(total_of(where(fit, fill(0.0, like), fill(1.0, like))))
 
 
 @inner
 def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
-    """How many soft targets of a block are none."""
-    lanes, j, found = lane_count(like), 0, fill(0.0, like)
-    # as whole numbers without a sign those that are none are above all others, and so is −0
-    most, largest = bits(four(like)), bits(fill(LARGEST, four(like)))
+    """The same of a block of soft targets."""
+    lanes, j, s = lane_count(like), 0, four(like)
+    most, rest = bits(s), bits(fill(0.0, like))
     while j + 4 * lanes <= n:
-        numbers = bits(load(t, at + j, four(like)))
-        most = where(greater(numbers, most), numbers, most)
+        most = highest(load(t, at + j, s), most)
         j += 4 * lanes
-    if not all_of(at_least(largest, most)):
-        j = 0
     while j < n:
-        found = found + faults(load_up_to(t, at + j, n - j, 0.0, like), like)
+        rest = highest(load_up_to(t, at + j, n - j, 0.0, like), rest)
         j += lanes
-    return total_of(found)
+    return faults(most, s) + faults(rest, like)
 
 
 @inner
@@ -188,8 +193,8 @@ def ask_for_targets(t: Any, at: Any, lanes: Any) -> Any:
 
 @kernel
 def faults_between(lo: Any, hi: Any, targets: Any, t_like: Any, like: Any) -> Any:
-    """How many numbers of a flat array of soft targets are none."""
+    """Above 0 where some numbers of a flat array of soft targets are none."""
     found, t = 0.0, pointer(targets, t_like)
     for at in range(lo, hi, PORTION):
-        found += np.float64(block_faults(t, at, min(PORTION, hi - at), like))
+        found += block_faults(t, at, min(PORTION, hi - at), like)
     return found

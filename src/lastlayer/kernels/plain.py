@@ -66,7 +66,7 @@ def cross_entropy(
         counted = _survey_by_threads((x, labels, loss, place), ignore)
     if counted <= 0 and not (many and gradient is None):
         return None
-    kernel_of, like = kernels_for(count).loss_rows, loss.dtype.type(0)
+    kernel_of, like = kernels_for(x).loss_rows, loss.dtype.type(0)
     g = None if gradient is None else (at_g, 0, count, 1)
     past = past_cache(x, gradient)
     numbers = (0.0, 1.0, 1.0, 1.0 / counted if mean and counted else 1.0)

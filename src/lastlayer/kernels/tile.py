@@ -281,4 +281,4 @@ def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
             d[BELOW + r] += np.float64(below)
             d[AT_TOP + r] += np.float64(above)
         if t is not None:
-            d[FAULTS] += np.float64(block_faults(t, t_at, n, like))
+            d[FAULTS] += block_faults(t, t_at, n, like)

@@ -93,7 +93,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     Returns
     -------
     float
-        How many soft targets are none: negative, NaN or too large.
+        Above 0 where soft targets may be none: negative, NaN or too large.
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
