@@ -67,6 +67,8 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "ten classes": (*_rows(1, 130, 10, 3.0), {}),
     "a hundred and twelve classes": (*_rows(2, 70, 112, 5.0), {}),
     "a hundred and thirteen classes": (*_rows(3, 5, 113, 5.0), {}),
+    "two hundred and eight classes": (*_rows(4, 20, 208, 5.0), {}),
+    "two hundred and nine classes": (*_rows(4, 5, 209, 5.0), {}),
     "a thousand classes": (*_rows(4, 4, 1000, 8.0), {}),
     "several blocks of classes": (*_rows(5, 3, 5000, 4.0), {}),
     "rising maxima across blocks": (np.linspace(-30, 30, 9000)[None], [8999], {}),
@@ -102,15 +104,15 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "soft-cap over masked classes": (
         [[1.0, -INF, 25.0], [-INF, 3.0, -40.0]], [0, 2], {"softcap": 15.0, "temperature": 3.0},
     ),
-    "confident rows under a soft-cap": (_leads(120), [0] * 9, {"softcap": 90.0}),
-    "confident rows under a soft-cap, scored as wrong": (_leads(120), [3] * 9, {"softcap": 90.0}),
+    "confident rows under a soft-cap": (_leads(220), [0] * 9, {"softcap": 90.0}),
+    "confident rows under a soft-cap, scored as wrong": (_leads(220), [3] * 9, {"softcap": 90.0}),
     "confident rows of few classes under a soft-cap": (_leads(5), [0] * 9, {"softcap": 90.0}),
     "soft-cap at a low temperature, many classes": (
         *_rows(29, 5, 400, 10.0), {"softcap": 15.0, "temperature": 0.1},
     ),
     "logits far beyond a soft-cap": (_far(5), [0, 1, 2, 3, 4, 1] * 2, {"softcap": 2.0}),
     "logits far beyond a soft-cap, many classes": (
-        _far(120), [0, 1, 2, 3, 4, 119] * 2, {"softcap": 2.0},
+        _far(220), [0, 1, 2, 3, 4, 219] * 2, {"softcap": 2.0},
     ),
     "ties under a soft-cap": (
         np.tile([900.0, 901.0, 901.0, -3.0], (2, 25)), [0, 99], {"softcap": 20.0},
@@ -122,13 +124,13 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "soft targets over masked classes under a soft-cap": (
         np.tile([1.0, -INF, 2.0, 9.0], (2, 30)),
         np.tile(np.float32([0.02, 0.0, 0.01, 0.003]), (2, 30)),
-        {"softcap": 5.0, "class_weight": np.linspace(0.2, 2.0, 120)},  # a kernel less to compile
+        {"softcap": 5.0, "class_weight": np.linspace(0.2, 2.0, 220)},  # a kernel less to compile
     ),
     "a very wide soft-cap at an offset": (
         1e4 + _rows(31, 4, 9, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
     ),
     "a very wide soft-cap at an offset, many classes": (
-        1e4 + _rows(32, 4, 120, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
+        1e4 + _rows(32, 4, 220, 5.0)[0], [0, 1, 2, 3], {"softcap": 3e5},
     ),
     "a distance of 82 under a soft-cap": ([[64.84996, -42.39599]], [0], {"softcap": 57.4}),
     "both ends of a soft-cap": ([[51.907383, -33.402184]], [0], {"softcap": 33.9}),
@@ -136,10 +138,10 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         6e5 + _rows(33, 4, 9, 1.0)[0], [0, 1, 2, 3], {"softcap": 1e6, "temperature": 0.1},
     ),
     "an offset of 6e6 temperatures under a soft-cap, many classes": (
-        6e5 + _rows(34, 4, 120, 1.0)[0], [0, 1, 2, 3], {"softcap": 1e6, "temperature": 0.1},
+        6e5 + _rows(34, 4, 220, 1.0)[0], [0, 1, 2, 3], {"softcap": 1e6, "temperature": 0.1},
     ),
     "smoothing under a soft-cap": (
-        *_rows(30, 3, 120, 9.0), {"softcap": 12.0, "label_smoothing": 0.1},
+        *_rows(30, 3, 220, 9.0), {"softcap": 12.0, "label_smoothing": 0.1},
     ),
     "a gap of 85 at a temperature": ([[255.25, 0.3, -7.0]], [0], {"temperature": 3.0}),
     "a low temperature": (*_rows(18, 5, 6, 3.0), {"temperature": 0.25}),

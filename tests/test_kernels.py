@@ -53,7 +53,7 @@ def test_nothing_beyond_an_array_is_touched() -> None:
     assert run("guarded.py") == (0, "done\n")
 
 
-@pytest.mark.parametrize("classes", [113, 127, 128, 600])
+@pytest.mark.parametrize("classes", [33, 50, 113, 128, 211, 600])
 @pytest.mark.parametrize("rows_apart", [0, 1, 5])
 def test_results_past_the_caches_begin_anywhere(
     monkeypatch: pytest.MonkeyPatch, classes: int, rows_apart: int
@@ -144,7 +144,7 @@ def test_a_nan_of_either_sign_makes_its_row_nan(dtype: Any, classes: int, shift:
     np.testing.assert_array_equal(slopes[::2], gradient[::2])
 
 
-@pytest.mark.parametrize("classes", [3, 112, 113, 511, 512, 513, 1025, 1600])
+@pytest.mark.parametrize("classes", [3, 112, 113, 208, 209, 511, 512, 513, 1025, 1600])
 def test_special_values_are_seen_wherever_they_stand(classes: int) -> None:
     places = sorted({0, 1, classes // 2, classes - 2, classes - 1})
     x, _ = problem(1, classes)
@@ -173,7 +173,7 @@ def test_special_values_are_seen_wherever_they_stand(classes: int) -> None:
         np.testing.assert_allclose(gradient, p, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("classes", [112, 113, 700])
+@pytest.mark.parametrize("classes", [112, 113, 208, 209, 700])
 def test_nothing_but_masked_classes_and_ties_across_blocks(classes: int) -> None:
     x = np.full((2, classes), -np.inf, np.float32)
     x[1] = 3
@@ -185,7 +185,7 @@ def test_nothing_but_masked_classes_and_ties_across_blocks(classes: int) -> None
     assert gradient[1, -1] == pytest.approx(1 / classes - 1, rel=1e-6)
 
 
-@pytest.mark.parametrize("classes", [33, 120, 600])
+@pytest.mark.parametrize("classes", [33, 120, 220, 600])
 def test_the_labels_own_entry_at_every_place(classes: int) -> None:
     x = np.tile(problem(1, classes)[0], (classes, 1))
     losses, gradient = ll.cross_entropy_with_grad(x, np.arange(classes), reduction="none")
@@ -223,7 +223,7 @@ def test_a_factor_that_is_no_normal_number_without_the_lift(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("classes", [3, 10, 112])
+@pytest.mark.parametrize("classes", [3, 10, 112, 208])
 def test_neighbours_with_subnormal_results_change_no_bit(classes: int, dtype: Any) -> None:
     x, y = problem(16, classes, dtype)
     far = x.copy()
@@ -314,6 +314,66 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
     ll.cross_entropy_with_grad(x, y, reduction="sum", out=out)
     np.testing.assert_array_equal(out, gradient)
     np.testing.assert_array_equal(ll.softmax(x, out=out), found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [209, 1000, 5003, 131072 + 700])
+@pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide", "distant", "sure", "tied"])
+def test_what_a_class_has_of_its_own_is_taken_from_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, kind: str, classes: int, dtype: Any
+) -> None:
+    x, y = hilly(kind, classes, dtype)
+    top = x.argmax(axis=1)
+    if kind == "sure":  # what the others have is far below the rounding of the maximum's
+        x[np.arange(3), top] += np.array([12, 20, 30], dtype)
+    elif kind == "tied":  # the same exponential as the maximum, to the bit, or the same logit
+        x -= x.max(axis=1, keepdims=True) + 12
+        x[np.arange(3), top] = 1 / 16
+        near = np.nextafter(dtype(1 / 16), dtype(0))
+        x[:, 17] = near, 1 / 16, near
+        x[2, 40:44] = 1 / 16
+    z = x.astype(np.longdouble)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    s = e.sum(axis=1, keepdims=True)
+    hot = np.zeros_like(x)
+    hot[np.arange(3), [top[0], 17, y[2]]] = 1
+    soft = np.random.default_rng(3).exponential(size=x.shape).astype(dtype)
+    soft /= soft.sum(axis=1, keepdims=True)
+    epsilon, weights = 0.125, 1.0 + np.arange(classes) % 3
+    mixed = np.full(x.shape, epsilon / classes) * weights
+    mixed[np.arange(3), y] += (1 - epsilon) * weights[y]
+    taken = {"class_weight": weights, "label_smoothing": epsilon}
+    cases = [(hot, hot, {}), (soft, soft, {}), (y, mixed, taken)]
+    bound, least = (8e-6, 2.0**-149) if dtype == np.float32 else (2e-14, 2.0**-1074)
+    for labels, a, options in cases:
+        t = a.astype(np.longdouble)
+        terms = t.sum(axis=1, keepdims=True) * e / s, t
+        right = terms[0] - terms[1]
+        # a lone maximum's own entry is what the others have, which does not cancel
+        for r in range(3):
+            at = top[r]
+            if (x[r] == x[r, at]).sum() == 1:
+                others = np.delete(t[r], at).sum()
+                rest = np.delete(e[r], at).sum()
+                right[r, at] = (e[r, at] * others - t[r, at] * rest) / s[r, 0]
+        _, gradient = ll.cross_entropy_with_grad(x, labels, reduction="sum", **options)
+        sizes = np.maximum(np.abs(terms[0]), np.abs(terms[1]))
+        sizes[np.arange(3), top] = np.abs(right[np.arange(3), top]) + sizes.max(axis=1) * 1e-30
+        if labels is not hot:  # what carries less is right to the precision of the row
+            sizes = np.maximum(sizes, 1e-6 * sizes.max(axis=1, keepdims=True))
+        likely = (np.abs(terms[0]) > 1e-6) | (t > 0)
+        assert (np.abs(gradient - right) <= sizes * bound + least)[likely].all()
+
+        strided, over = np.asfortranarray(x), x.copy()
+        _, apart = ll.cross_entropy_with_grad(strided, labels, reduction="sum", **options)
+        ll.cross_entropy_with_grad(over, labels, reduction="sum", out=over, **options)
+        np.testing.assert_array_equal(apart, gradient)
+        np.testing.assert_array_equal(over, gradient)
+        with monkeypatch.context() as patch:
+            patch.setattr(launch, "PAST_CACHE", 1)
+            out = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)
+            ll.cross_entropy_with_grad(x, labels, reduction="sum", out=out, **options)
+        np.testing.assert_array_equal(out, gradient)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -463,7 +523,7 @@ def test_an_option_that_is_wrong_is_told_alike_on_both_ways(wrong: dict[str, Any
     assert short == told(lambda: ll.cross_entropy(x, y, **wrong, **GENERAL))
 
 
-@pytest.mark.parametrize("classes", [2, 3, 120])
+@pytest.mark.parametrize("classes", [2, 3, 120, 220])
 def test_a_large_call_gives_the_bits_of_the_general_one_in_any_threads(classes: int) -> None:
     x, y = problem(70001, classes)
     y[::7] = -100

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 import lastlayer as ll
 
-ROWS, MANY = 5, 120
+ROWS, MANY = 5, 220
 finite32 = st.floats(-1e4, 1e4, width=32)
 any32 = st.floats(width=32)
 few = st.integers(1, 9)
@@ -138,7 +138,7 @@ def test_one_hot_labels_and_indices_agree(x: Any, seed: int) -> None:
 
 @given(
     seed=st.integers(0, 2**31),
-    classes=st.sampled_from([3, 120, 600]),
+    classes=st.sampled_from([3, 120, 220, 600]),
     cap=st.floats(-3, 6).map(lambda e: 10**e),
     temperature=st.floats(-1, 2).map(lambda e: 10**e),
     spread=st.floats(0.01, 3),

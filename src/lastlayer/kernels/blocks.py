@@ -6,11 +6,11 @@ none waits for another. What is read lies in memory or in a buffer, in the dtype
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.ahead import ask, ask_early
 from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
@@ -42,33 +42,7 @@ from lastlayer.kernels.simd import const, differ, equal, fill, four, less, maxim
 from lastlayer.kernels.vecmath import times
 from lastlayer.kernels.whole import larger, smaller
 
-# bytes: how far before its use memory is asked for, the next block; of blocks of 1 KB the third
-AHEAD, AHEAD_OF_HALVES = 2048, 3072
-
 # --------------------------------------------------------------------------- sums
-
-
-def _asker(fetch: Callable[..., Any]) -> Callable[..., Any]:
-    @inner
-    def ask(x: Any, ahead: Any, lanes: Any) -> None:
-        fetch(x, ahead)
-        fetch(x, ahead + 2 * lanes)
-        if lanes * width(x[0]) > 32:  # else two vectors lie in a cache line
-            fetch(x, ahead + lanes)
-            fetch(x, ahead + 3 * lanes)
-
-    return ask
-
-
-# Ask for the memory of the four vectors at x[ahead], of the next block; and of what is needed
-# later, and would crowd L1.
-ask, ask_early = _asker(prefetch), _asker(prefetch_into_l2)
-
-
-@inner
-def far_ahead(x: Any) -> Any:
-    """How many elements before its use memory is asked for."""
-    return (AHEAD_OF_HALVES if width(x[0]) == 2 else AHEAD) // width(x[0])
 
 
 @inner
@@ -213,14 +187,14 @@ def scaled_exp(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: An
 
 @inner
 def scaled_exp_less(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-    """factor · exp((z_j − top) / T) without what smoothing gives every class; see `less_share`."""
+    """factor · exp((z_j − top) / T) − share · a_j; see `less_share`."""
     e = effect(v, about, near)[0]
-    return less_share(e, times(e, fill(row[0], like)), row[1])
+    return less_share(e, j, n, times(e, fill(row[0], like)), row[1], like)
 
 
 @inner
 def minus_coefficients(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-    """factor · exp((z_j − top) / T) − share · a_j, `alone` at a single maximum; times dz_j/dx_j."""
+    """The same under a soft-cap, `alone` at a single maximum; times dz_j/dx_j."""
     m, factor, share, single, alone, t, t_at, weights, block, mix = row
     e, _, slope = effect(v, about, near)
     a = coefficients(t, t_at + j, weights, block + j, n, mix, like)

@@ -11,13 +11,25 @@ import numpy as np
 from numba import types
 
 from lastlayer.contract import LARGEST
-from lastlayer.kernels.effective import ANY, effect
+from lastlayer.kernels.ahead import ask, far_ahead
+from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
-from lastlayer.kernels.lanes import total_of
+from lastlayer.kernels.lanes import fold_sum, total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
-from lastlayer.kernels.simd import equal, fill, fma, less, where
+from lastlayer.kernels.simd import (
+    at_least,
+    bits,
+    const,
+    equal,
+    fill,
+    fma,
+    four,
+    greater,
+    negative,
+    where,
+)
 
-PORTION = 1 << 12  # numbers that float32 counts without rounding, by far
+PORTION = 1 << 12  # numbers that are looked at in one go
 
 
 # The lanes beyond are masked here, not in what is computed from it: LLVM 22 would make one masked
@@ -70,20 +82,35 @@ def coefficients(t: Any, at: Any, weights: Any, block: Any, n: Any, mix: Any, li
 
 
 @inner
-def faults(t: Any, like: Any) -> Any:
-    """1 in the lanes of a vector of soft targets that are negative, NaN or above LARGEST."""
-    zero, one = fill(0.0, like), fill(1.0, like)
-    outside = where(less(t, zero), one, where(less(fill(LARGEST, like), t), one, zero))
-    return where(equal(t, t), outside, one)
+def highest(t: Any, before: Any) -> Any:
+    """The bits of a vector of soft targets, or those before where they are above them.
+
+    As whole numbers without a sign those of none (negative, NaN, too large) are above all others;
+    and so are those of −0, which is worth being asked about.
+    """
+    numbers = bits(t)
+    return where(greater(numbers, before), numbers, before)
+
+
+@inner
+def faults(most: Any, like: Any) -> Any:
+    """In how many lanes `highest` has found what is no soft target, or may be none."""
+    fit = at_least(bits(fill(LARGEST, like)), most)
+    return np.float64(total_of(where(fit, fill(0.0, like), fill(1.0, like))))
 
 
 @inner
 def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
-    """How many soft targets of a block are none."""
-    lanes, found = lane_count(like), fill(0.0, like)
-    for j in range(0, n, lanes):
-        found = found + faults(load_up_to(t, at + j, n - j, 0.0, like), like)
-    return total_of(found)
+    """The same of a block of soft targets."""
+    lanes, j, s = lane_count(like), 0, four(like)
+    most, rest = bits(s), bits(fill(0.0, like))
+    while j + 4 * lanes <= n:
+        most = highest(load(t, at + j, s), most)
+        j += 4 * lanes
+    while j < n:
+        rest = highest(load_up_to(t, at + j, n - j, 0.0, like), rest)
+        j += lanes
+    return faults(most, s) + faults(rest, like)
 
 
 @inner
@@ -106,26 +133,68 @@ def block_distance(x: Any, at: Any, n: Any, m: Any, about: Any, like: Any) -> An
 @inner
 def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any, block: Any,
                        mix: Any, m: Any, about: Any, like: Any) -> Any:  # fmt: skip
-    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0."""
-    lanes = lane_count(like)
-    most, zero = fill(m, like), fill(0.0, like)
-    behind, below, above = zero, zero, zero
-    for j in range(0, n, lanes):
-        v = load_up_to(x, at + j, n - j, m, like)
-        a = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
-        at_m = equal(v, most)
-        nothing = equal(a, zero)
-        distance = where(at_m, zero, zero - effect(v, about, ANY)[1])
-        behind = where(nothing, behind, fma(a, distance, behind))
-        below = where(at_m, below, below + a)
-        above = where(at_m, above + a, above)
-    return total_of(behind), total_of(below), total_of(above)
+    """(Σ a_j (top − z_j), Σ a_j below m, Σ a_j at m) of a block; 0 · ∞ is 0.
+
+    m is None where it is known that none is at it.
+    """
+    lanes, j, zero, s = lane_count(like), 0, fill(0.0, like), four(like)
+    four_sums, sums = (s, s, s), (zero, zero, zero)
+    while j + 4 * lanes <= n:
+        v = load(x, at + j, s)
+        if not all_within(v * v, about):
+            break
+        ask_for_targets(t, t_at + j, lanes)
+        a = coefficients(t, t_at + j, weights, block + j, None, mix, s)
+        four_sums = _added(four_sums, a, v, m, about, NEAR)
+        j += 4 * lanes
+    while j < n:
+        w = load_up_to(x, at + j, n - j, 0.0, like)
+        b = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)
+        sums = _added(sums, b, w, m, about, ANY)
+        j += lanes
+    behind, below, above = sums
+    return (
+        total_of(behind + fold_sum(four_sums[0])), total_of(below + fold_sum(four_sums[1])),
+        total_of(above + fold_sum(four_sums[2])),
+    )  # fmt: skip
+
+
+@by_dtype
+def _added(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+    """The sums of `block_coefficients` with those of more logits v and coefficients a."""
+
+    def all_below(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+        behind, below, above = sums
+        distance = negative(effect(v, about, near)[1])
+        behind = where(equal(a, const(0.0, a)), behind, fma(a, distance, behind))
+        return behind, below + a, above
+
+    def some_at(sums: Any, a: Any, v: Any, m: Any, about: Any, near: Any) -> Any:
+        behind, below, above = sums
+        at_m, distance = equal(v, const(m, v)), negative(effect(v, about, near)[1])
+        behind = where(at_m | equal(a, const(0.0, a)), behind, fma(a, distance, behind))
+        return behind, where(at_m, below, below + a), where(at_m, above + a, above)
+
+    return all_below if isinstance(m, types.NoneType) else some_at
+
+
+@by_dtype
+def ask_for_targets(t: Any, at: Any, lanes: Any) -> Any:
+    """Ask for the memory of the next block of soft targets, while one of logits is added."""
+
+    def nothing(t: Any, at: Any, lanes: Any) -> None:
+        pass
+
+    def four_vectors(t: Any, at: Any, lanes: Any) -> None:
+        ask(t, at + far_ahead(t), lanes)
+
+    return nothing if isinstance(t, types.NoneType) else four_vectors
 
 
 @kernel
 def faults_between(lo: Any, hi: Any, targets: Any, t_like: Any, like: Any) -> Any:
-    """How many numbers of a flat array of soft targets are none."""
+    """Above 0 where some numbers of a flat array of soft targets are none."""
     found, t = 0.0, pointer(targets, t_like)
     for at in range(lo, hi, PORTION):
-        found += np.float64(block_faults(t, at, min(PORTION, hi - at), like))
+        found += block_faults(t, at, min(PORTION, hi - at), like)
     return found

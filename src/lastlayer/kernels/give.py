@@ -30,12 +30,14 @@ from lastlayer.kernels.kept import (
     products,
 )
 from lastlayer.kernels.memory import as_like, pointer, write
-from lastlayer.kernels.row import ALONE, FACTOR, OWN, SAMPLE, SHARE, TIES, TOP, M
-from lastlayer.kernels.softcap_row import about_base, about_row
-from lastlayer.kernels.vecmath import unscale
+from lastlayer.kernels.row import ALONE, FACTOR, OWN, REST, SAMPLE, SHARE, TIES, TOP, M
+from lastlayer.kernels.softcap_row import about_base, about_row, exp_of_top
 
 _I64 = np.int64(0)
 _FAR = 1 << 62
+# R up to which a lone maximum's entry is what the other classes have, not what is left of its own:
+# another logit's exp can't be the same then, by which it is found
+APART = 0.75
 
 
 @inner
@@ -78,11 +80,13 @@ def give_row(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: 
     if mix is None:
         give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, None, count, kept, bases,
                     past, like)  # fmt: skip
-    elif bases is not None:  # the same for every class
-        share, alone = as_like(d[SHARE + r] * mix[1], like), as_like(d[ALONE + r], like)
-        one = as_like(1.0 / unscale(like) if d[TIES + r] == 1.0 else np.nan, like)
-        give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, (share, alone, one),
-                    count, kept, bases, past, like)  # fmt: skip
+    elif bases is not None:
+        apart = d[TIES + r] == 1.0 and d[REST + r] < APART
+        one = exp_of_top(d, r, rate, cap, like) if apart else as_like(np.nan, like)
+        share, of_classes = _shares(d[SHARE + r], t, t_at, weights, block, mix)
+        smoothed = as_like(share, like), as_like(d[ALONE + r], like), one, of_classes
+        give_scaled(d, r, block, n, x, at, label, g, to, rate, inv_t, cap, smoothed, count, kept,
+                    bases, past, like)  # fmt: skip
     else:
         about, factor = about_row(d, r, rate, cap, like), as_like(d[FACTOR + r], like)
         share, alone = as_like(d[SHARE + r], like), as_like(d[ALONE + r], like)
@@ -131,7 +135,7 @@ def give_scaled(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, label: Any,
             elif lowered < 0.0:
                 factor *= math.exp(lowered)
             m, (about, scale) = end - block - j, about_base(base, top, rate, cap, like)
-            less = _if_at_top(smoothed, base, top, like)
+            less = _from(smoothed, j, base == top, like)
             give_part(near, d, r, block + j, m, x, at + j, label - j, g, to + j, about,
                       factor * scale, less, count, kept, past, like)  # fmt: skip
             j += m
@@ -179,14 +183,34 @@ def _beside(factor: Any, smoothed: Any) -> Any:
 
 
 @by_dtype
-def _if_at_top(smoothed: Any, base: Any, top: Any, like: Any) -> Any:
-    """`smoothed` for classes relative to a base; only of the top is an exp of 1 the maximum's."""
+def _shares(share: Any, t: Any, t_at: Any, weights: Any, block: Any, mix: Any) -> Any:
+    """What is taken from each class, and times which coefficients; None where all are alike."""
 
-    def nothing(smoothed: Any, base: Any, top: Any, like: Any) -> None:
+    def alike(share: Any, t: Any, t_at: Any, weights: Any, block: Any, mix: Any) -> Any:
+        return share * mix[1], None
+
+    def own(share: Any, t: Any, t_at: Any, weights: Any, block: Any, mix: Any) -> Any:
+        return share, (t, t_at, weights, block, mix)
+
+    return alike if t == weights == types.none else own
+
+
+@by_dtype
+def _from(smoothed: Any, j: Any, at_top: Any, like: Any) -> Any:
+    """`smoothed` for classes from j on; only relative to the top is an exp of 1 the maximum's."""
+
+    def nothing(smoothed: Any, j: Any, at_top: Any, like: Any) -> None:
         return None
 
-    def one_or_none(smoothed: Any, base: Any, top: Any, like: Any) -> Any:
-        share, alone, one = smoothed
-        return share, alone, one if base == top else as_like(np.nan, like)
+    def alike(smoothed: Any, j: Any, at_top: Any, like: Any) -> Any:
+        share, alone, one, of_classes = smoothed
+        return share, alone, one if at_top else as_like(np.nan, like), of_classes
 
-    return nothing if isinstance(smoothed, types.NoneType) else one_or_none
+    def own(smoothed: Any, j: Any, at_top: Any, like: Any) -> Any:
+        share, alone, one, (t, t_at, weights, block, mix) = smoothed
+        one = one if at_top else as_like(np.nan, like)
+        return share, alone, one, (t, t_at + j, weights, block + j, mix)
+
+    if isinstance(smoothed, types.NoneType):
+        return nothing
+    return alike if smoothed[3] == types.none else own

@@ -15,43 +15,37 @@ from numba import types
 
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square
 from lastlayer.kernels.jit import by_dtype, inner, one_by_one
-from lastlayer.kernels.layout import MOST_CLASSES
+from lastlayer.kernels.layout import MOST_SINGLE
 from lastlayer.kernels.memory import (
     lane_count,
     load,
     load_up_to,
     prefetch,
     prefetch_into_l2,
-    prefetch_to_write,
     read,
     store,
-    store_first,
     width,
-    write,
 )
-from lastlayer.kernels.row import REST, ROWS, TIES, M
+from lastlayer.kernels.row import REST, TIES, M
 from lastlayer.kernels.simd import differ, fill, maximum, where
 from lastlayer.kernels.softcap_row import about_rows, scale_group, set_tops
 from lastlayer.kernels.turn import (
     pairs_in,
-    pairs_out,
     side,
     triples_in,
-    triples_out,
     turn_in,
-    turn_out,
 )
 
 _F64 = np.float64(0)
 
-# bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2
-AHEAD, FAR_AHEAD, MOST_NEAR = 4096, 16384, 32
-TILE = ROWS  # rows of a group of the most lanes
+# bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2;
+# of each class where its rows lie side by side
+AHEAD, FAR_AHEAD, MOST_NEAR, LINES_AHEAD = 4096, 16384, 32, 128
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
 # (classes, lanes) each. A cache line lies between two of them: addresses with the same last 12
 # bits hinder each other.
-_GROUP = -(-MOST_CLASSES * 64 // 4096) * 4096 + 64
+_GROUP = -(-MOST_SINGLE * 64 // 4096) * 4096 + 64
 X, G, A, GAPS, SLOPES = (n * _GROUP for n in range(5))
 SCRATCH = 5 * _GROUP
 
@@ -87,20 +81,15 @@ def lines_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> 
     """What `ask` is given for a group of rows from `start` on: the lines ahead of it, a class each.
 
     They are asked for one after the other while there is something to compute, not all while a
-    group is loaded: the processor waits for no more than sixteen lines at a time. Of rows that do
-    not lie side by side it is the same line again.
+    group is loaded: the processor waits for no more than sixteen lines at a time. Of rows that lie
+    far apart it is the same line again.
     """
-    beside, far = layout[2] == count and layout[3] == 1, count > MOST_NEAR
-    step = lane_count(like) if beside else 0
+    far, rows, lanes, size = count > MOST_NEAR, layout[2], lane_count(like), width(memory[0])
+    if rows == 1:
+        return memory, start + LINES_AHEAD // size, layout[3], far
+    beside = layout[3] == 1 and count <= rows < 2 * count
     distance = (FAR_AHEAD if far else AHEAD) if beside else 0
-    return memory, start + distance // width(memory[0]), step, far
-
-
-@inner
-def results_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> Any:
-    """The same for `ask_to_write`."""
-    step = lane_count(like) if layout[2] == count and layout[3] == 1 else 0
-    return memory, start + (AHEAD // width(memory[0]) if step > 0 else 0), step
+    return memory, start + distance // size, lanes * rows // count if beside else 0, far
 
 
 @inner
@@ -111,13 +100,6 @@ def ask(ahead: Any, j: Any) -> None:
         prefetch_into_l2(memory, place + j * step)
     else:
         prefetch(memory, place + j * step)
-
-
-@inner
-def ask_to_write(results: Any, j: Any) -> None:
-    """Ask for the line of class j, to write it."""
-    memory, place, step = results
-    prefetch_to_write(memory, place + j * step)
 
 
 @inner
@@ -218,32 +200,3 @@ def _keep(values: Any, at: Any, value: Any) -> Any:
         store(values, at, value)
 
     return nothing if isinstance(values, types.NoneType) else kept
-
-
-@inner
-def store_group(g: Any, layout: Any, start: Any, memory: Any, count: Any, tile: Any,
-                like: Any) -> None:  # fmt: skip
-    """A group's results to where they belong."""
-    lanes, rows, classes = lane_count(like), layout[2], layout[3]
-    if rows == 1:
-        for j in range(count):
-            at, r = start + j * classes, load(g, j * lanes, like)
-            if tile == lanes:
-                store(memory, at, r)
-            else:
-                store_first(memory, at, tile, r)
-    elif classes == 1 and tile == lanes and count >= side(like):
-        last = count - side(like)
-        for j in range(0, count, side(like)):
-            k = min(j, last)
-            turn_out(g, k * lanes, memory, start + k, rows, like)
-    elif classes == 1 and tile == lanes and rows == count and 1 < count <= 3:
-        if count == 2:
-            pairs_out(g, memory, start, like)
-        else:
-            triples_out(g, memory, start, like)
-    else:
-        for j in range(count):
-            for r in range(tile):
-                one_by_one()
-                write(memory, start + r * rows + j * classes, g[j * lanes + r])

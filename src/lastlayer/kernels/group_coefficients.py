@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import types
 
-from lastlayer.kernels.coefficients import faults
+from lastlayer.kernels.coefficients import faults, highest
 from lastlayer.kernels.group import ask, lines_ahead, load_group
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.lanes import total_of
 from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import AT_TOP, BEHIND, BELOW, FAULTS, TIES, TOP, M
-from lastlayer.kernels.simd import equal, fill, fma, where
+from lastlayer.kernels.simd import bits, equal, fill, fma, where
 
 
 @inner
@@ -22,7 +20,7 @@ def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mi
     """a_j = w_j ((1 − ε) t_j + ε / C) as lanes; without targets, what every class is given."""
     if t is None and weights is None:
         return
-    lanes, found = lane_count(like), fill(0.0, like)
+    lanes, most = lane_count(like), bits(fill(0.0, like))
     if t is not None:
         load_group(targets, start, t, count, tile, a, like)
         ahead = lines_ahead(targets, start, t, count, like)
@@ -31,13 +29,13 @@ def load_coefficients(d: Any, targets: Any, start: Any, t: Any, weights: Any, mi
         if t is not None:
             given = load(a, j * lanes, like)
             ask(ahead, j)
-            found = found + faults(given, like)
+            most = highest(given, most)
             part = fma(given, fill(mix[0], like), part)
         if weights is not None:
             part = part * fill(weights[j], like)
         store(a, j * lanes, part)
     if t is not None:
-        d[FAULTS] += np.float64(total_of(found))
+        d[FAULTS] += faults(most, like)
 
 
 @inner

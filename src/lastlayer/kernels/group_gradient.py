@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.effective import sloped
-from lastlayer.kernels.group import ask_to_write
+from lastlayer.kernels.group_results import ask_to_write
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of
 from lastlayer.kernels.memory import gather_at, lane_count, load, store

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.group import ask, ask_to_write
+from lastlayer.kernels.group import ask
 from lastlayer.kernels.group_gradient import borders
+from lastlayer.kernels.group_results import ask_to_write
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
 from lastlayer.kernels.memory import lane_count, load, store

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from lastlayer.kernels.coefficients import coefficients
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, fold_least
 from lastlayer.kernels.memory import as_like, lane_count, pointer, store, store_first, width
 from lastlayer.kernels.row import BLOCK, ROWS
-from lastlayer.kernels.simd import at_least, const, equal, lanes_of, where
+from lastlayer.kernels.simd import at_least, const, equal, fill, lanes_of, where
 from lastlayer.kernels.vecmath import LIFT, TINY_32, TINY_64, times
 
 _F64 = np.float64(0)
@@ -40,24 +41,20 @@ def kept_at(row: Any, block: Any, count: Any, like: Any) -> Any:
 
 
 @by_dtype
-def worthwhile(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
+def worthwhile(result: Any, mix: Any, cap: Any) -> Any:
     """None where no exponential is computed twice, or more is made of it than a product.
 
-    With soft targets, or weights of smoothed classes, each class has a coefficient of its own, and
-    under a soft-cap what smoothing gives it has a factor that was not kept.
+    Under a soft-cap what coefficients give a class has a factor that was not kept.
     """
 
-    def no(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
+    def no(result: Any, mix: Any, cap: Any) -> Any:
         return None
 
-    def yes(result: Any, mix: Any, t: Any, weights: Any, cap: Any) -> Any:
+    def yes(result: Any, mix: Any, cap: Any) -> Any:
         return True
 
-    def absent(*options: Any) -> bool:
-        return all(isinstance(option, types.NoneType) for option in options)
-
-    enough = absent(mix) or absent(t, weights, cap)
-    return yes if enough and not absent(result) else no
+    enough = types.none in (mix, cap)
+    return yes if enough and result != types.none else no
 
 
 @by_dtype
@@ -155,23 +152,38 @@ def kept_less(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any
     """As `less_share` of what was kept; row is (`products`, what `less_share` is given)."""
 
     def one(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-        return less_share(v, kept_times(v, j, n, about, row[0], near, like), row[1])
+        return less_share(v, j, n, kept_times(v, j, n, about, row[0], near, like), row[1], like)
 
     def several(v: Any, j: Any, n: Any, about: Any, row: Any, near: Any, like: Any) -> Any:
-        return less_share(v, kept_times(v, j, n, about, row[0], near, like)[0], row[1])
+        product = kept_times(v, j, n, about, row[0], near, like)[0]
+        return less_share(v, j, n, product, row[1], like)
 
     return several if v.lanes > lanes_of(v.dtype) else one
 
 
 @inner
-def less_share(e: Any, product: Any, smoothed: Any) -> Any:
-    """The product less what smoothing gives every class, `alone` where exp is that of a maximum.
+def less_share(e: Any, j: Any, n: Any, product: Any, smoothed: Any, like: Any) -> Any:
+    """The product less share · a_j, `alone` where exp is that of a maximum above one half.
 
-    smoothed is (what every class is given, alone, the lifted exp of a maximum that is the only
-    one, else NaN). A logit that rounds to it has the gradient of one.
+    smoothed is (share, alone, the lifted exp of such a maximum, else NaN, the coefficients).
     """
-    share, alone, one = smoothed
-    return where(equal(e, const(one, e)), const(alone, e), product - const(share, e))
+    share, alone, one, of_classes = smoothed
+    less = product - const(share, e) * each_class(of_classes, j, n, like)
+    return where(equal(e, const(one, e)), const(alone, e), less)
+
+
+@by_dtype
+def each_class(of_classes: Any, j: Any, n: Any, like: Any) -> Any:
+    """The coefficients of a vector of classes; of_classes is None where they are part of share."""
+
+    def alike(of_classes: Any, j: Any, n: Any, like: Any) -> Any:
+        return fill(1.0, like)
+
+    def own(of_classes: Any, j: Any, n: Any, like: Any) -> Any:
+        t, t_at, weights, block, mix = of_classes
+        return coefficients(t, t_at + j, weights, block + j, n, mix, like)
+
+    return alike if isinstance(of_classes, types.NoneType) else own
 
 
 @by_dtype

@@ -65,8 +65,7 @@ def spread(
     work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
 ) -> None:
     """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
-    unit = group.TILE if layout.few(count) else tile.TILE
-    threads.spread(work, rows, count * size, unit if rows > 4 * unit else 1, kept)
+    threads.spread(work, rows, count * size, row.ROWS if rows > 4 * row.ROWS else 1, kept)
 
 
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
@@ -180,8 +179,8 @@ def settings(
     if softcap:
         cap = constants(softcap, temperature) if isinstance(like, np.float32) else softcap
     # None in place of an option gives a kernel without the code for it: compiled when it is called
-    # for. A temperature of 1 is worth that where nothing else is asked for.
-    alone = temperature == 1.0 and mix is None and cap is None
+    # for. A temperature of 1 is worth that, but with a soft-cap, which has the same steps anyway.
+    alone = temperature == 1.0 and cap is None
     numbers = z_loss, 1.0 / temperature, 1.0 / math.log(base), scale
     return numbers, mix, None if alone else temperature, cap
 
@@ -208,15 +207,15 @@ def kernels_of(part: layout.Rows, x: Array, like: Any) -> tuple[Any, int | None]
     """
     count = x.shape[-1]
     beside = all(a is None or a[3] == 1 for a in part.layouts)
-    if beside or layout.few(count):
-        return kernels_for(count), None
+    if beside or layout.few(x):
+        return kernels_for(x), None
     together = gathered.rows_together(count, x.itemsize, like.itemsize)
     return (gathered, together) if together else (wide, tile.TILE)
 
 
-def kernels_for(count: int) -> Any:
-    """The kernels for so many classes."""
-    return narrow if layout.few(count) else wide
+def kernels_for(x: Array) -> Any:
+    """The kernels for as many classes as the logits have."""
+    return narrow if layout.few(x) else wide
 
 
 def past_cache(x: Array, result: Array | None) -> bool:

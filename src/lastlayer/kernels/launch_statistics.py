@@ -19,7 +19,7 @@ def _kernel(problem: Problem, temperature: float, count: int) -> Any:
     numbers = (0.0, 1.0 / temperature, 1.0, 1.0)
     # as the loss: None gives a kernel without the code for it, and the bits are the same
     rate = None if temperature == 1.0 and variance is None else temperature
-    narrow = layout.few(x.shape[-1])
+    narrow = layout.few(x)
     kernel = (statistics_narrow if narrow else statistics_wide).statistics_rows
     likes = (like, KIND_LIKES[layout.kind(x)])
 

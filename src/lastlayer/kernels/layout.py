@@ -26,7 +26,8 @@ Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in 
 
 
 MANY_ROWS = 1 << 16  # that are worth being looked at, and added up, by several threads
-MOST_CLASSES = 112  # of few: with more the rows that lie beside each other are as fast
+# of few: with more the rows that lie beside each other are as fast; the same in float32
+MOST_CLASSES, MOST_SINGLE = 112, 208
 LANES = 64  # rows that a kernel for few classes takes together
 ADJACENT = 16  # bytes of a class in adjacent rows that one for many classes loads as a vector
 BLOCK_ELEMENTS = 1 << 18  # of what is copied at a time
@@ -75,9 +76,10 @@ class Rows:
             place[...] = share
 
 
-def few(count: int) -> bool:
-    """Whether so many classes are few, whose rows are taken together; many are taken row by row."""
-    return count <= MOST_CLASSES
+def few(array: Array) -> bool:
+    """Whether an array's classes are few, whose rows are taken together, or taken row by row."""
+    most = MOST_SINGLE if array.itemsize == 4 else MOST_CLASSES
+    return int(array.shape[-1]) <= most
 
 
 def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
@@ -97,7 +99,7 @@ def walk(arrays: tuple[Array | None, ...]) -> Iterator[Rows]:
     leading = lengths[:-2]
     steps = groups[-1][1] if groups else ()
     lines = all(s == a.itemsize for a, s in zip(present, steps, strict=False))
-    enough = ADJACENT // present[0].itemsize if lines and not few(present[0].shape[-1]) else LANES
+    enough = ADJACENT // present[0].itemsize if lines and not few(present[0]) else LANES
     count = 0
     for position in itertools.product(*map(range, leading)):
         layouts: list[Layout | None] = []

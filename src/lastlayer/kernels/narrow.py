@@ -16,12 +16,11 @@ from lastlayer.kernels.group import (
     largest_of_group,
     lines_ahead,
     load_group,
-    results_ahead,
-    store_group,
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
 from lastlayer.kernels.group_gradient import give_group, slope_labels, slope_own
+from lastlayer.kernels.group_results import goes_past, results_ahead, store_group
 from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
@@ -32,6 +31,7 @@ from lastlayer.kernels.memory import (
     load_up_to,
     pointer,
     store,
+    width,
 )
 from lastlayer.kernels.row import (
     FAULTS,
@@ -50,6 +50,7 @@ from lastlayer.kernels.row import (
 )
 from lastlayer.kernels.simd import equal, fill, less, where
 from lastlayer.kernels.softcap_row import scale_factors
+from lastlayer.kernels.staging import up_to_a_line
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -90,7 +91,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any,
               w_like: Any) -> Any:  # fmt: skip
-    """As `wide.loss_rows`, for at most 112 classes.
+    """As `wide.loss_rows`, for at most 208 classes, 112 unless in float32.
 
     All layouts are alike here, so `staged` is None; results are never written past the caches.
     """
@@ -98,6 +99,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     memory, w = pointer(x[0], x_like), pointer(weights, w_like)
     t = pointer(targets[0], t_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
+    spare = pointer(scratch + X, x_like)  # where the logits were
     a, lanes, zero = pointer(scratch + A, like), lane_count(like), fill(0.0, _F64)
     gaps = _pointer_if(cap, cap, scratch + GAPS, like)
     slopes = _pointer_if(cap, g, scratch + SLOPES, like)
@@ -108,6 +110,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
+        tile = up_to_a_line(x, g, outer, position, width(x_like), tile)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
@@ -135,10 +138,11 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
             scale_factors(d, rate, cap)
             slope_own(d, slopes, mix)
-            ahead = results_ahead(g, start, place, count, like)
+            beyond = goes_past(past, g, start, place, count, tile, like)
+            ahead = results_ahead(g, start, place, count, beyond, spare, like)
             give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, ahead,
                        like)  # fmt: skip
-            store_group(result, g, start, place, count, tile, like)
+            store_group(result, g, start, place, count, tile, beyond, spare, like)
         row += tile
     return d[FAULTS]
 
@@ -147,15 +151,17 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: Any, past: Any,
                    staged: Any, logarithms: Any, lse: Any, scratch: Any, states: Any, like: Any,
                    x_like: Any) -> None:  # fmt: skip
-    """As `wide.normalise_rows`, for at most 112 classes."""
+    """As `wide.normalise_rows`, for at most 208 classes, 112 unless in float32."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
+    spare = pointer(scratch + X, x_like)  # where the logits were
     lanes = lane_count(like)
 
     row = lo
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
+        tile = up_to_a_line(x, y, outer, position, width(x_like), tile)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
@@ -166,11 +172,12 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             give_run(d, LOSS, pointer(lse, like), row, tile)
         else:
             start, place = outer * y[1] + position * y[2], pointer(y[0], x_like)
-            results = results_ahead(y, start, place, count, like)
+            beyond = goes_past(past, y, start, place, count, tile, like)
+            results = results_ahead(y, start, place, count, beyond, spare, like)
             if logarithms:
                 log_softmax_group(d, logits, result, count, results, like)
             else:
                 m, _ = largest_of_group(logits, count, None, like)
                 softmax_group(logits, result, m, count, ahead, results, like)
-            store_group(result, y, start, place, count, tile, like)
+            store_group(result, y, start, place, count, tile, beyond, spare, like)
         row += tile

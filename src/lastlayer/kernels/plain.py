@@ -67,7 +67,7 @@ def cross_entropy(
         counted = weight_of_labels(labels, count, ignore, weights, None)
     if counted <= 0 and not later:
         return None
-    kernel_of, like = kernels_for(count).loss_rows, loss.dtype.type(0)
+    kernel_of, like = kernels_for(x).loss_rows, loss.dtype.type(0)
     g = None if gradient is None else (at_g, 0, count, 1)
     past = past_cache(x, gradient)
     scale = 1.0 / counted if mean and counted else 1.0

@@ -44,7 +44,7 @@ LOSS, FACTOR, SHARE, ALONE, OWN = 10 * ROWS, 11 * ROWS, 12 * ROWS, 13 * ROWS, 14
 COUNTS = 15 * ROWS  # 1 where the row's weight is above 0, which float32 may round to
 HIGH, LOW, LIMIT, SLOPE = 16 * ROWS, 17 * ROWS, 18 * ROWS, 19 * ROWS  # see softcap_row.py
 LACK, LEADS, LABEL = 20 * ROWS, 21 * ROWS, 22 * ROWS  # the label of a row that counts, or −1
-FAULTS = 23 * ROWS  # a number for the whole call: soft targets that are none
+FAULTS = 23 * ROWS  # a number for the whole call: above 0 where soft targets are none
 NEAR_LIMIT = 24 * ROWS  # see softcap_row.py
 STATES = 25 * ROWS
 

@@ -10,7 +10,7 @@ from numba import types
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, first_of
 from lastlayer.kernels.memory import as_like, lane_count, load, store
-from lastlayer.kernels.power import is_swift, start_of
+from lastlayer.kernels.power import is_swift, power_scaled, start_of
 from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, NEAR_LIMIT, REST, ROWS, TOP, M
 from lastlayer.kernels.simd import (
     bits,
@@ -263,6 +263,20 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
     if isinstance(cap, types.BaseTuple):
         return in_two
     return swiftly if is_swift(rate) else direct
+
+
+@by_dtype
+def exp_of_top(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+    """What `effect` gives for the maximum of row r, without a soft-cap: about 1, lifted."""
+
+    def exactly(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        return as_like(1.0 / unscale(like), like)
+
+    def swiftly(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        shifted = fill(d[M + r] - d[LIMIT + r], like)
+        return first_of(power_scaled(shifted, as_like(d[HIGH + r], like)))
+
+    return swiftly if is_swift(rate) else exactly
 
 
 @by_dtype

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import ask, ask_early
+from lastlayer.kernels.ahead import ask, ask_early
 from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import fold_largest, fold_products, fold_sum

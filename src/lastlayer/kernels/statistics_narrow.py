@@ -43,8 +43,9 @@ from lastlayer.kernels.whole import plus
 _F64, _I64 = np.float64(0), np.int64(0)
 
 # Σ (TAG + j) over the classes j below the maximum says how many they are, and what their numbers
-# come to; where all but one are, which one. A whole number that float32 has: below 2^21.
-TAG = 16384.0
+# come to, less than half a TAG; where all but one are, which one. A whole number that float32 has:
+# below 2^24.
+TAG = 65536.0
 
 
 @by_dtype
@@ -136,7 +137,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
                     columns: Any, taker: Any, scratch: Any, states: Any, like: Any,
                     x_like: Any) -> None:  # fmt: skip
-    """As `statistics_wide.statistics_rows`, for at most 112 classes."""
+    """As `statistics_wide.statistics_rows`, for at most 208 classes, 112 unless in float32."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.kernels.blocks import block_max, far_ahead
+from lastlayer.kernels.ahead import far_ahead
+from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import all_of, largest_of, total_of, totals_across

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.blocks import block_below, block_max, block_sum, far_ahead
+from lastlayer.kernels.ahead import far_ahead
+from lastlayer.kernels.blocks import block_below, block_max, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import ROOM, kept_at, note
@@ -78,11 +79,12 @@ def rise(d: Any, r: Any, m: Any, rate: Any, inv_t: Any, cap: Any) -> None:
 
 @inner
 def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after: Any, rate: Any,
-          inv_t: Any, cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> None:  # fmt: skip
+          inv_t: Any, cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
     """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on.
 
     Where the maximum is `known` the sums go to `add_totals`; and if the next row's logits begin
-    `after` elements further on (neither 0 nor None), its maximum is taken meanwhile.
+    `after` elements further on (neither 0 nor None), its maximum is taken meanwhile. Returned is
+    whether a logit may be the row's maximum.
     """
     reached = True
     if not known:
@@ -109,6 +111,7 @@ def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after
     else:
         total = block_below(x, at, n, ahead, about, kept, to, like)
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
+    return reached
 
 
 # Rows of at most a block: steps between lanes are taken for sixteen of them together.
@@ -235,9 +238,10 @@ def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t
     if whole and r == 0:
         find_largest(d, x, at, step, n, first, rate, cap, totals, like)
     ahead, to_kept = ahead if whole else far_ahead(x), kept_at(r, block, count, like)
-    merge(d, r, x, at, n, ahead, whole, after, rate, inv_t, cap, totals, kept, to_kept, like)
+    reached = merge(d, r, x, at, n, ahead, whole, after, rate, inv_t, cap, totals, kept, to_kept,
+                    like)  # fmt: skip
     note(bases, r, block, n, d[TOP + r], like)
-    add_coefficients(d, r, block, n, x, at, t, t_at, rate, cap, weights, mix, like)
+    add_coefficients(d, r, block, n, x, at, t, t_at, reached, rate, cap, weights, mix, like)
     if whole and r == tile - 1:
         add_totals(d, n, rate, cap, t, weights, mix, totals, like)
 
@@ -255,7 +259,8 @@ def share_alike(d: Any, r: Any, count: Any, mix: Any) -> None:
 
 @inner
 def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any,
-                     rate: Any, cap: Any, weights: Any, mix: Any, like: Any) -> None:  # fmt: skip
+                     reached: Any, rate: Any, cap: Any, weights: Any, mix: Any,
+                     like: Any) -> None:  # fmt: skip
     """The sums of a block's coefficients, where there are any."""
     if mix is not None:
         m, about = as_like(d[M + r], like), about_row(d, r, rate, cap, like)
@@ -264,11 +269,16 @@ def add_coefficients(d: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any
             d[BEHIND + r] += mix[1] * distance
             share_alike(d, r, block + n, mix)
         else:
-            behind, below, above = block_coefficients(
-                x, at, n, t, t_at, weights, block, mix, m, about, like
-            )
+            if reached:
+                behind, below, above = block_coefficients(
+                    x, at, n, t, t_at, weights, block, mix, m, about, like
+                )
+            else:
+                behind, below, above = block_coefficients(
+                    x, at, n, t, t_at, weights, block, mix, None, about, like
+                )
             d[BEHIND + r] += np.float64(behind)
             d[BELOW + r] += np.float64(below)
             d[AT_TOP + r] += np.float64(above)
         if t is not None:
-            d[FAULTS] += np.float64(block_faults(t, t_at, n, like))
+            d[FAULTS] += block_faults(t, t_at, n, like)

@@ -93,7 +93,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     Returns
     -------
     float
-        How many soft targets are none: negative, NaN or too large.
+        Above 0 where soft targets may be none: negative, NaN or too large.
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
@@ -102,7 +102,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     w = pointer(weights, w_like)
     rate, rate_64 = swift_rate(temperature, like), rate_of(temperature, _F64)
     per_t = numbers[INVERSE_TEMPERATURE]
-    kept, bases = room(scratch + KEPT, worthwhile(g, mix, t_like, w_like, cap), staged, like)
+    kept, bases = room(scratch + KEPT, worthwhile(g, mix, cap), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
     size = LONGEST if whole else BLOCK
     by_turns = rows_by_turns(count, g, cap)
@@ -166,7 +166,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     d = pointer(states, _F64)
     memory, buffer = pointer(x[0], x_like), pointer(scratch + X_BUFFER, x_like)
     result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
-    kept, bases = room(scratch + KEPT, worthwhile(y, None, None, None, None), staged, like)
+    kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
     size = LONGEST if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
