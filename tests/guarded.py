@@ -80,7 +80,7 @@ def main() -> None:
             *range(1, 36),
             *range(62, 67),
             *range(110, 115),
-            *range(206, 211),
+            *range(158, 163),
             *range(511, 515),
         ):
             for rows in (1, 17):

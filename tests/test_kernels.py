@@ -53,7 +53,7 @@ def test_nothing_beyond_an_array_is_touched() -> None:
     assert run("guarded.py") == (0, "done\n")
 
 
-@pytest.mark.parametrize("classes", [33, 50, 113, 128, 211, 600])
+@pytest.mark.parametrize("classes", [33, 50, 113, 128, 163, 600])
 @pytest.mark.parametrize("rows_apart", [0, 1, 5])
 def test_results_past_the_caches_begin_anywhere(
     monkeypatch: pytest.MonkeyPatch, classes: int, rows_apart: int
@@ -126,7 +126,7 @@ def test_the_sums_of_blocks_are_added_up_once() -> None:
 # The NaNs of one sign are the largest whole numbers of 16 bits, those of the other the smallest but
 # for the negative numbers.
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("classes", [113, 1000, 1700])
+@pytest.mark.parametrize("classes", [161, 1000, 1700])
 @pytest.mark.parametrize("shift", [0.0, -60.0])
 def test_a_nan_of_either_sign_makes_its_row_nan(dtype: Any, classes: int, shift: float) -> None:
     x = (np.random.default_rng(0).normal(size=(24, classes)) * 4 + shift).astype(dtype)
@@ -144,7 +144,7 @@ def test_a_nan_of_either_sign_makes_its_row_nan(dtype: Any, classes: int, shift:
     np.testing.assert_array_equal(slopes[::2], gradient[::2])
 
 
-@pytest.mark.parametrize("classes", [3, 112, 113, 208, 209, 511, 512, 513, 1025, 1600])
+@pytest.mark.parametrize("classes", [3, 112, 113, 160, 161, 511, 512, 513, 1025, 1600])
 def test_special_values_are_seen_wherever_they_stand(classes: int) -> None:
     places = sorted({0, 1, classes // 2, classes - 2, classes - 1})
     x, _ = problem(1, classes)
@@ -173,7 +173,7 @@ def test_special_values_are_seen_wherever_they_stand(classes: int) -> None:
         np.testing.assert_allclose(gradient, p, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("classes", [112, 113, 208, 209, 700])
+@pytest.mark.parametrize("classes", [112, 113, 160, 161, 700])
 def test_nothing_but_masked_classes_and_ties_across_blocks(classes: int) -> None:
     x = np.full((2, classes), -np.inf, np.float32)
     x[1] = 3
@@ -223,7 +223,7 @@ def test_a_factor_that_is_no_normal_number_without_the_lift(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("classes", [3, 10, 112, 208])
+@pytest.mark.parametrize("classes", [3, 10, 112, 160])
 def test_neighbours_with_subnormal_results_change_no_bit(classes: int, dtype: Any) -> None:
     x, y = problem(16, classes, dtype)
     far = x.copy()
@@ -317,7 +317,7 @@ def test_kept_exponentials_are_right_and_the_same_everywhere(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("classes", [209, 1000, 5003, 131072 + 700])
+@pytest.mark.parametrize("classes", [161, 1000, 5003, 131072 + 700])
 @pytest.mark.parametrize("kind", ["rising", "far", "masked", "wide", "distant", "sure", "tied"])
 def test_what_a_class_has_of_its_own_is_taken_from_what_is_kept(
     monkeypatch: pytest.MonkeyPatch, kind: str, classes: int, dtype: Any

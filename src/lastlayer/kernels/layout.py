@@ -26,8 +26,9 @@ Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in 
 
 
 MANY_ROWS = 1 << 16  # that are worth being looked at, and added up, by several threads
-# of few: with more the rows that lie beside each other are as fast; the same in float32
-MOST_CLASSES, MOST_SINGLE = 112, 208
+# of few: with more the rows that lie beside each other are as fast; in float64, and in the others,
+# which have the bits of float32
+MOST_DOUBLE, MOST_SINGLE = 112, 160
 LANES = 64  # rows that a kernel for few classes takes together
 ADJACENT = 16  # bytes of a class in adjacent rows that one for many classes loads as a vector
 BLOCK_ELEMENTS = 1 << 18  # of what is copied at a time
@@ -78,7 +79,7 @@ class Rows:
 
 def few(array: Array) -> bool:
     """Whether an array's classes are few, whose rows are taken together, or taken row by row."""
-    most = MOST_SINGLE if array.itemsize == 4 else MOST_CLASSES
+    most = MOST_DOUBLE if array.itemsize == 8 else MOST_SINGLE
     return int(array.shape[-1]) <= most
 
 

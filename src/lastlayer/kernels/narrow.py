@@ -91,7 +91,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               samples: Any, ignore: Any, numbers: Any, temperature: Any, cap: Any, loss: Any,
               scratch: Any, states: Any, like: Any, x_like: Any, t_like: Any,
               w_like: Any) -> Any:  # fmt: skip
-    """As `wide.loss_rows`, for at most 208 classes, 112 unless in float32.
+    """As `wide.loss_rows`, for at most 160 classes, 112 in float64.
 
     All layouts are alike here, so `staged` is None; results are never written past the caches.
     """
@@ -151,7 +151,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: Any, past: Any,
                    staged: Any, logarithms: Any, lse: Any, scratch: Any, states: Any, like: Any,
                    x_like: Any) -> None:  # fmt: skip
-    """As `wide.normalise_rows`, for at most 208 classes, 112 unless in float32."""
+    """As `wide.normalise_rows`, for at most 160 classes, 112 in float64."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits, result = pointer(scratch + X, like), pointer(scratch + G, like)
     spare = pointer(scratch + X, x_like)  # where the logits were

@@ -137,7 +137,7 @@ def statistics_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, stag
                     indices: Any, ignore: Any, numbers: Any, temperature: Any, variance: Any,
                     columns: Any, taker: Any, scratch: Any, states: Any, like: Any,
                     x_like: Any) -> None:  # fmt: skip
-    """As `statistics_wide.statistics_rows`, for at most 208 classes, 112 unless in float32."""
+    """As `statistics_wide.statistics_rows`, for at most 160 classes, 112 in float64."""
     d, memory = pointer(states, _F64), pointer(x[0], x_like)
     logits = pointer(scratch + X, like)
     labels, picked = pointer(scratch + G, like), pointer(scratch + G + 64, like)
