@@ -21,10 +21,19 @@ from lastlayer.kernels.effective import (
     near_alone,
     sloped,
 )
-from lastlayer.kernels.halves import floats_of, largest_word, words_at, words_of_nothing
+from lastlayer.kernels.halves import (
+    floats_of,
+    fold_high,
+    fold_low,
+    fold_four,
+    largest_word,
+    load_four,
+    words_at,
+    words_of_nothing,
+)
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import keep, less_share
-from lastlayer.kernels.lanes import all_of, fold_largest, fold_sum
+from lastlayer.kernels.lanes import all_of, fold_largest
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -105,14 +114,15 @@ def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
         while j < end:
             a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
             j += lanes
-        most = maximum(a, fold_largest(floats_of(x, high, like)))
+        highest = fold_high(high, like)
+        most = maximum(a, floats_of(x, highest, like))
         if m > 0.0 and all_of(less(most, fill(m, like))):
             return most
         j, low = at, words_of_nothing(x, like)
         while j + 4 * lanes <= end:
             low = smaller(words_at(x, j, low), low)
             j += 4 * lanes
-        return maximum(a, fold_largest(floats_of(x, largest_word(high, low), like)))
+        return maximum(a, floats_of(x, largest_word(highest, fold_low(low, like)), like))
 
     return of_floats if x.dtype in FLOATS else of_halves
 
@@ -128,7 +138,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
     a, s = fill(0.0, like), four(like)
     while j + 4 * lanes <= end:
-        v = load(x, j, s)
+        v = load_four(x, j, kept, s)
         if not all_within(v * v, about):
             break
         ask(x, j + ahead, lanes)
@@ -143,7 +153,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         keep(kept, shift + j, end - j, sloped(f, slope_1))
         a = a + f
         j += lanes
-    return a + fold_sum(s)
+    return a + fold_four(x, kept, s)
 
 
 @inner
@@ -159,12 +169,12 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
     others, several = a, s
     b, most = fill(-np.inf, like), fill(-np.inf, s)
     while j + 4 * lanes <= end:
-        v = load(x, j, s)
+        v = load_four(x, j, kept, s)
         if not all_within(v * v, about):
             break
         ask_early(x, j + ahead, lanes)
         if after is not None:
-            most = maximum(load(x, j + after, s), most)
+            most = maximum(load_four(x, j + after, kept, s), most)
         below = differ(v, fill(m, s))
         e, _, slope = effect(v, about, NEAR)
         keep(kept, shift + j, None, sloped(e, slope))
@@ -194,8 +204,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         a = where(beside, a + f, a)
         others = where(beside, others + fill(1.0, like), others)
         j += lanes
-    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
-    return a + fold_sum(s), ties, maximum(b, fold_largest(most))
+    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_four(x, kept, several))
+    return a + fold_four(x, kept, s), ties, maximum(b, fold_largest(most))
 
 
 # --------------------------------------------------------------------------- results

@@ -108,7 +108,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     by_turns = rows_by_turns(count, g, cap)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     if g is None:
-        most = rows_of_a_tile(most, by_turns)
+        most = TILE
     d[FAULTS] = 0.0
 
     row = lo
