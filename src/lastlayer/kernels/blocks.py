@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
@@ -22,18 +21,13 @@ from lastlayer.kernels.effective import (
     sloped,
 )
 from lastlayer.kernels.halves import (
-    floats_of,
-    fold_high,
-    fold_low,
     fold_four,
-    largest_word,
     load_four,
-    words_at,
-    words_of_nothing,
 )
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep, less_share
-from lastlayer.kernels.lanes import all_of, fold_largest
+from lastlayer.kernels.lanes import all_of, fold_largest, total_of
+from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -47,9 +41,9 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import const, differ, equal, fill, four, less, maximum, where
+from lastlayer.kernels.row import BLOCK
+from lastlayer.kernels.simd import const, differ, equal, fill, fma, four, less, maximum, where
 from lastlayer.kernels.vecmath import times
-from lastlayer.kernels.whole import larger, smaller
 
 # bytes: how far before its use memory is asked for, the next block; of blocks of 1 KB the third
 AHEAD, AHEAD_OF_HALVES = 2048, 3072
@@ -87,73 +81,41 @@ def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
     return all_within(v * v, about)
 
 
-@by_dtype
-def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-    """The largest of x[at : at + n] in each lane; anything below m > 0 where all are below it.
-
-    A NaN may be passed over: the sum will have it.
-    """
-
-    def of_floats(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-        lanes, end, j = lane_count(like), at + n, at
-        a, most = fill(-np.inf, like), fill(-np.inf, four(like))
-        while j + 4 * lanes <= end:
-            most = maximum(load(x, j, most), most)
-            j += 4 * lanes
-        while j < end:
-            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
-            j += lanes
-        return maximum(a, fold_largest(most))
-
-    def of_halves(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-        lanes, end, j = lane_count(like), at + n, at
-        a, high = fill(-np.inf, like), words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
-            high = larger(words_at(x, j, high), high)
-            j += 4 * lanes
-        while j < end:
-            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
-            j += lanes
-        highest = fold_high(high, like)
-        most = maximum(a, floats_of(x, highest, like))
-        if m > 0.0 and all_of(less(most, fill(m, like))):
-            return most
-        j, low = at, words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
-            low = smaller(words_at(x, j, low), low)
-            j += 4 * lanes
-        return maximum(a, floats_of(x, largest_word(highest, fold_low(low, like)), like))
-
-    return of_floats if x.dtype in FLOATS else of_halves
-
-
 @inner
-def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
-                like: Any) -> Any:  # fmt: skip
-    """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
+def blocks_below(x: Any, at: Any, left: Any, ahead: Any, m: Any, about: Any, scale: Any, rest: Any,
+                 kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
+    """(how many logits, rest + scale · Σ exp_scaled(z_j − top) of them, what `block_max` says of
+    the block after them): those of the first blocks of x[at : at + left] that are all below m.
 
     Each of them goes to kept[to] and on, unless that is None. The memory `ahead` elements further
-    on is asked for meanwhile.
-    """
-    lanes, end, j, shift = lane_count(like), at + n, at, to - at
-    a, s = fill(0.0, like), four(like)
-    while j + 4 * lanes <= end:
-        v = load_four(x, j, kept, s)
-        if not all_within(v * v, about):
+    on is asked for meanwhile. What a block needs stays in registers for all of them.
+    """  # fmt: skip
+    lanes, j, last, shift = lane_count(like), at, at + left, to - at
+    most = fill(-np.inf, like)
+    while j < last:
+        end, a, s = min(j + BLOCK, last), fill(0.0, like), four(like)
+        most = block_max(x, j, end - j, m, like)
+        if not all_of(less(most, fill(m, like))):
             break
-        ask(x, j + ahead, lanes)
-        e, _, slope = effect(v, about, NEAR)
-        keep(kept, shift + j, None, sloped(e, slope))
-        s = s + e
-        j += 4 * lanes
-    while j < end:
-        prefetch(x, j + ahead)
-        w = load_up_to(x, j, end - j, -np.inf, like)
-        f, _, slope_1 = effect(w, about, ANY)
-        keep(kept, shift + j, end - j, sloped(f, slope_1))
-        a = a + f
-        j += lanes
-    return a + fold_four(x, kept, s)
+        while j + 4 * lanes <= end:
+            v = load_four(x, j, kept, s)
+            if not all_within(v * v, about):
+                break
+            ask(x, j + ahead, lanes)
+            e, _, slope = effect(v, about, NEAR)
+            keep(kept, shift + j, None, sloped(e, slope))
+            s = s + e
+            j += 4 * lanes
+        while j < end:
+            prefetch(x, j + ahead)
+            w = load_up_to(x, j, end - j, -np.inf, like)
+            f, _, slope_1 = effect(w, about, ANY)
+            keep(kept, shift + j, end - j, sloped(f, slope_1))
+            a = a + f
+            j += lanes
+        j = end
+        rest = fma(np.float64(total_of(a + fold_four(x, kept, s))), scale, rest)
+    return j - at, rest, most
 
 
 @inner
