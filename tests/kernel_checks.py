@@ -19,9 +19,9 @@ from exact import row
 
 import lastlayer as ll
 from lastlayer import reference
-from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.jit import EXACT
 from lastlayer.kernels.lanes import largest_of
+from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.memory import lane_count, load, pointer, read, store, write
 from lastlayer.kernels.simd import four
 from lastlayer.kernels.statistics import row_statistics

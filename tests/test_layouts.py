@@ -119,6 +119,23 @@ def test_any_split_into_batches_gives_the_same_bits(classes: int) -> None:
             np.testing.assert_array_equal(slope, gradient[part])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_the_loss_of_halves_is_that_of_the_same_logits_in_float32(dtype: Any) -> None:
+    """Which are summed in the order in which they lie, bfloat16 even ones apart from odd ones."""
+    for classes in (113, 257, 1000, 1601, 5003):
+        x, y = problem(6, classes, dtype)
+        x[1] -= dtype(40)
+        x[2] = np.sort(x[2])  # every block brings a larger maximum
+        x[3] = x[3][::-1]
+        x[4, : classes // 2] = -np.inf
+        expected = ll.cross_entropy(x.astype(np.float32), y, reduction="none")
+        for logits in (x, np.asfortranarray(x)):
+            loss = ll.cross_entropy(logits, y, reduction="none")
+            np.testing.assert_array_equal(loss, expected)
+        with_gradient, _ = ll.cross_entropy_with_grad(x, y, reduction="none")
+        np.testing.assert_array_equal(with_gradient, expected)
+
+
 # Many classes in Fortran order go through squares of registers: with ends and masks in both
 # directions, and lines written past the caches where they are whole.
 

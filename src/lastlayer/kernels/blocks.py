@@ -12,7 +12,6 @@ import numpy as np
 
 from lastlayer.kernels.ahead import ask, ask_early
 from lastlayer.kernels.coefficients import coefficients
-from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
@@ -21,10 +20,14 @@ from lastlayer.kernels.effective import (
     near_alone,
     sloped,
 )
-from lastlayer.kernels.halves import floats_of, largest_word, words_at, words_of_nothing
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.halves import (
+    fold_four,
+    load_four,
+)
+from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep, less_share
-from lastlayer.kernels.lanes import all_of, fold_largest, fold_sum
+from lastlayer.kernels.lanes import all_of, fold_largest, total_of
+from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -38,9 +41,9 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import const, differ, equal, fill, four, less, maximum, where
+from lastlayer.kernels.row import BLOCK
+from lastlayer.kernels.simd import const, differ, equal, fill, fma, four, less, maximum, where
 from lastlayer.kernels.vecmath import times
-from lastlayer.kernels.whole import larger, smaller
 
 # --------------------------------------------------------------------------- sums
 
@@ -52,72 +55,41 @@ def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
     return all_within(v * v, about)
 
 
-@by_dtype
-def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-    """The largest of x[at : at + n] in each lane; anything below m > 0 where all are below it.
-
-    A NaN may be passed over: the sum will have it.
-    """
-
-    def of_floats(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-        lanes, end, j = lane_count(like), at + n, at
-        a, most = fill(-np.inf, like), fill(-np.inf, four(like))
-        while j + 4 * lanes <= end:
-            most = maximum(load(x, j, most), most)
-            j += 4 * lanes
-        while j < end:
-            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
-            j += lanes
-        return maximum(a, fold_largest(most))
-
-    def of_halves(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
-        lanes, end, j = lane_count(like), at + n, at
-        a, high = fill(-np.inf, like), words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
-            high = larger(words_at(x, j, high), high)
-            j += 4 * lanes
-        while j < end:
-            a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
-            j += lanes
-        most = maximum(a, fold_largest(floats_of(x, high, like)))
-        if m > 0.0 and all_of(less(most, fill(m, like))):
-            return most
-        j, low = at, words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
-            low = smaller(words_at(x, j, low), low)
-            j += 4 * lanes
-        return maximum(a, fold_largest(floats_of(x, largest_word(high, low), like)))
-
-    return of_floats if x.dtype in FLOATS else of_halves
-
-
 @inner
-def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
-                like: Any) -> Any:  # fmt: skip
-    """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
+def blocks_below(x: Any, at: Any, left: Any, ahead: Any, m: Any, about: Any, scale: Any, rest: Any,
+                 kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
+    """(how many logits, rest + scale · Σ exp_scaled(z_j − top) of them, what `block_max` says of
+    the block after them): those of the first blocks of x[at : at + left] that are all below m.
 
     Each of them goes to kept[to] and on, unless that is None. The memory `ahead` elements further
-    on is asked for meanwhile.
-    """
-    lanes, end, j, shift = lane_count(like), at + n, at, to - at
-    a, s = fill(0.0, like), four(like)
-    while j + 4 * lanes <= end:
-        v = load(x, j, s)
-        if not all_within(v * v, about):
+    on is asked for meanwhile. What a block needs stays in registers for all of them.
+    """  # fmt: skip
+    lanes, j, last, shift = lane_count(like), at, at + left, to - at
+    most = fill(-np.inf, like)
+    while j < last:
+        end, a, s = min(j + BLOCK, last), fill(0.0, like), four(like)
+        most = block_max(x, j, end - j, m, like)
+        if not all_of(less(most, fill(m, like))):
             break
-        ask(x, j + ahead, lanes)
-        e, _, slope = effect(v, about, NEAR)
-        keep(kept, shift + j, None, sloped(e, slope))
-        s = s + e
-        j += 4 * lanes
-    while j < end:
-        prefetch(x, j + ahead)
-        w = load_up_to(x, j, end - j, -np.inf, like)
-        f, _, slope_1 = effect(w, about, ANY)
-        keep(kept, shift + j, end - j, sloped(f, slope_1))
-        a = a + f
-        j += lanes
-    return a + fold_sum(s)
+        while j + 4 * lanes <= end:
+            v = load_four(x, j, kept, s)
+            if not all_within(v * v, about):
+                break
+            ask(x, j + ahead, lanes)
+            e, _, slope = effect(v, about, NEAR)
+            keep(kept, shift + j, None, sloped(e, slope))
+            s = s + e
+            j += 4 * lanes
+        while j < end:
+            prefetch(x, j + ahead)
+            w = load_up_to(x, j, end - j, -np.inf, like)
+            f, _, slope_1 = effect(w, about, ANY)
+            keep(kept, shift + j, end - j, sloped(f, slope_1))
+            a = a + f
+            j += lanes
+        j = end
+        rest = fma(np.float64(total_of(a + fold_four(x, kept, s))), scale, rest)
+    return j - at, rest, most
 
 
 @inner
@@ -133,12 +105,12 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
     others, several = a, s
     b, most = fill(-np.inf, like), fill(-np.inf, s)
     while j + 4 * lanes <= end:
-        v = load(x, j, s)
+        v = load_four(x, j, kept, s)
         if not all_within(v * v, about):
             break
         ask_early(x, j + ahead, lanes)
         if after is not None:
-            most = maximum(load(x, j + after, s), most)
+            most = maximum(load_four(x, j + after, kept, s), most)
         below = differ(v, fill(m, s))
         e, _, slope = effect(v, about, NEAR)
         keep(kept, shift + j, None, sloped(e, slope))
@@ -168,8 +140,8 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         a = where(beside, a + f, a)
         others = where(beside, others + fill(1.0, like), others)
         j += lanes
-    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_sum(several))
-    return a + fold_sum(s), ties, maximum(b, fold_largest(most))
+    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_four(x, kept, several))
+    return a + fold_four(x, kept, s), ties, maximum(b, fold_largest(most))
 
 
 # --------------------------------------------------------------------------- results

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from lastlayer.kernels.ahead import far_ahead
-from lastlayer.kernels.blocks import block_max
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import all_of, largest_of, total_of, totals_across
+from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.layout import NOTHING
 from lastlayer.kernels.memory import as_like, lane_count, pointer, read, store
 from lastlayer.kernels.power import swift_rate
