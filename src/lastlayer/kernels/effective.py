@@ -55,12 +55,12 @@ def _near(v: Any, about: Any) -> Any:
     """(t, dz/dx) of near logits."""
     cap, s = about[0], v * v
     w = fma(near_series(s, cap), s, const(cap[RATE_32], v))
-    return fma(v, w, const(about[1], v)), _slope(v * w, cap)
+    return fma(v, w, const(about[1], v)), slope_of(v * w, cap)
 
 
 @inner
-def _slope(y: Any, cap: Any) -> Any:
-    """1 − tanh² of y = RATE · z."""
+def slope_of(y: Any, cap: Any) -> Any:
+    """dz/dx = 1 − tanh² of y = RATE · z."""
     return fma(y * y, const(cap[MINUS_SHARE], y), const(1.0, y))
 
 
@@ -71,7 +71,7 @@ def _within(v: Any, about: Any) -> Any:
     t, slope = _near(v, about)
     h = fma(series(s, cap), s, const(cap[LACKS], v))
     far, lost = _in_one(fma(v, const(cap[RATE_32], v), const(about[1], v)), v * h)
-    others = far, lost, _slope(v * (h + const(cap[RATE_32], v)), cap)
+    others = far, lost, slope_of(v * (h + const(cap[RATE_32], v)), cap)
     return _choose(less(s, const(about[4], v)), (t, const(0.0, v), slope), others)
 
 
@@ -150,19 +150,6 @@ def _whichever(v: Any, about: Any) -> Any:
 
 # How far out logits are known to be, for `effect`: near, or anywhere.
 NEAR, ANY = None, 0
-
-
-@by_dtype
-def largest_square(v: Any, squares: Any, cap: Any) -> Any:
-    """The larger of v² and the squares before, for `all_within`. A NaN is passed over."""
-
-    def unasked(v: Any, squares: Any, cap: Any) -> Any:
-        return squares
-
-    def larger(v: Any, squares: Any, cap: Any) -> Any:
-        return maximum(v * v, squares)
-
-    return larger if isinstance(cap, types.BaseTuple) else unasked
 
 
 @by_dtype
