@@ -35,6 +35,7 @@ from lastlayer.kernels.simd import differ, fill, less, maximum, where
 from lastlayer.kernels.softcap_group import (
     is_near,
     near_start,
+    numbers,
     scale_group,
     set_near_tops,
     set_tops,
@@ -177,15 +178,15 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
         if near:
             low = start
             if mix is not None:
-                set_near_tops(d, start, cap)
+                set_near_tops(d, start)
                 low = load(d, LOW, like)
             about = cap, start, low, start, start
             least = sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, mix, ahead, like)
             near = all_of(is_near(least, cap))  # rarely are the smallest alone not
             if mix is None:  # while the sums' logarithm is waited for
-                set_near_tops(d, start, cap)
+                set_near_tops(d, start)
         if not near:
-            _sum_anywhere(d, x, g, gaps, slopes, count, m, start, rate, cap, mix, ahead, like)
+            _sum_anywhere(d, x, g, gaps, slopes, count, m, start, mix, ahead, like)
         scale_group(d, cap, near, lane_count(like), like)
         return near
 
@@ -194,10 +195,11 @@ def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: 
 
 @inner
 def _sum_anywhere(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, start: Any,
-                  rate: Any, cap: Any, mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+                  mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
     called()
+    cap = numbers(d)
     set_tops(d, m, start, cap)
-    about = about_rows(d, 0, rate, cap, like)
+    about = about_rows(d, 0, None, cap, like)
     sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, mix, ahead, like)
 
 

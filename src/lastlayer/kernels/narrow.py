@@ -45,7 +45,7 @@ from lastlayer.kernels.row import (
     give_run,
 )
 from lastlayer.kernels.simd import fill, less, where
-from lastlayer.kernels.softcap_group import pick_group, scale_group_factors
+from lastlayer.kernels.softcap_group import keep_numbers, pick_group, scale_group_factors
 from lastlayer.kernels.vecmath import rate_of
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -83,6 +83,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     slopes = _pointer_if(cap, g, scratch + SLOPES, like)
     rate = rate_of(temperature, like)
     d[FAULTS] = 0.0
+    keep_numbers(d, cap)
 
     row = lo
     while row < hi:

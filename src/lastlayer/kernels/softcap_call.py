@@ -36,6 +36,7 @@ _ROUNDED = 0.95e-6  # what z / T of a near logit may be off by for rounding w, s
 (CAP, RATE, RATE_32, LACKS, UNIT, MINUS_SHARE, REACH, NEAR_TO, T, END_32, END_LACKS, DECAY, OUTER,
  SERIES) = range(14)  # fmt: skip
 _NEAR_SERIES = SERIES + 7
+COUNT = _NEAR_SERIES + 4
 
 
 def constants(cap: float, temperature: float) -> tuple[float, ...]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
+from numba.extending import intrinsic
 
 from lastlayer.kernels.effective import slope_of
 from lastlayer.kernels.jit import by_dtype, inner
@@ -21,6 +23,7 @@ from lastlayer.kernels.row import (
     LIMIT,
     LOW,
     NEAR_LIMIT,
+    NUMBERS,
     PICKED,
     REST,
     ROWS,
@@ -30,7 +33,7 @@ from lastlayer.kernels.row import (
 )
 from lastlayer.kernels.simd import const, equal, fill, fma, less, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
-from lastlayer.kernels.softcap_call import NEAR_TO, RATE, UNIT, near_series
+from lastlayer.kernels.softcap_call import COUNT, NEAR_TO, RATE, UNIT, near_series
 from lastlayer.kernels.softcap_row import lacked, starts_of, top_of
 from lastlayer.kernels.vecmath import unscale
 
@@ -42,6 +45,35 @@ def _product(v: Any, cap: Any) -> Any:
     """RATE · z of near logits, of vectors of either precision."""
     s = v * v
     return v * fma(near_series(s, cap), s, const(cap[RATE], v))
+
+
+@by_dtype
+def keep_numbers(d: Any, cap: Any) -> Any:
+    """Those of a soft-cap where `numbers` finds them.
+
+    What is done once a group takes them from there, and no registers from what is done sixteen
+    times; nor have they to be handed to a function.
+    """
+
+    def nothing(d: Any, cap: Any) -> None:
+        pass
+
+    def each(d: Any, cap: Any) -> None:
+        for k in range(COUNT):
+            d[NUMBERS + k] = cap[k]
+
+    return each if isinstance(cap, types.BaseTuple) else nothing
+
+
+@intrinsic
+def numbers(typingctx: Any, d: Any) -> Any:
+    result = types.UniTuple(types.float64, COUNT)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        places = [builder.gep(args[0], [ir.IntType(64)(NUMBERS + k)]) for k in range(COUNT)]
+        return context.make_tuple(builder, result, [builder.load(place) for place in places])
+
+    return result(d), codegen
 
 
 @inner
@@ -57,8 +89,9 @@ def near_start(m: Any, cap: Any) -> Any:
 
 
 @inner
-def set_near_tops(d: Any, start: Any, cap: Any) -> None:
+def set_near_tops(d: Any, start: Any) -> None:
     """Tops of rows whose largest logits, at M, are near; what `start` is, and lacks."""
+    cap = numbers(d)
     store(d, HIGH, start)
     for r in range(0, ROWS, lane_count(_F64)):
         y = _product(load(d, M + r, _F64), cap)
@@ -80,7 +113,7 @@ def set_tops(d: Any, m: Any, start: Any, cap: Any) -> Any:
         store(d, TOP, capped_and_slope(m, cap)[0])
 
     def in_two(d: Any, m: Any, start: Any, cap: Any) -> None:
-        set_near_tops(d, start, cap)
+        set_near_tops(d, start)
         zero = fill(0.0, _F64)
         store(d, NEAR_LIMIT, where(is_near(m, cap), const(1.0, m), const(0.0, m)))
         for r in range(0, ROWS, lane_count(_F64)):
@@ -162,10 +195,11 @@ def pick_group(d: Any, r: Any, x: Any, gaps: Any, slopes: Any, places: Any, coun
         v = gather_at(x, places, counts, _F64)
         at_top, top = equal(v, load(d, M + r, _F64)), load(d, TOP + r, _F64)
         if near:
-            y = _product(v, cap)
-            store(d, PICKED + r, where(at_top, top, y * const(cap[UNIT], y)))
+            known = numbers(d)
+            y = _product(v, known)
+            store(d, PICKED + r, where(at_top, top, y * const(known[UNIT], y)))
             if slopes is not None:
-                store(d, SLOPE + r, slope_of(y, cap))
+                store(d, SLOPE + r, slope_of(y, known))
         else:
             gap = where(at_top, fill(0.0, _F64), gather_at(gaps, places, counts, _F64))
             store(d, PICKED + r, top + gap)
