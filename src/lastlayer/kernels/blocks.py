@@ -16,17 +16,21 @@ from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
+    TOGETHER,
+    all_together,
     all_within,
     effect,
+    in_two,
     near_alone,
     sloped,
 )
 from lastlayer.kernels.halves import floats_of, largest_word, words_at, words_of_nothing
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.jit import by_dtype, called, inner
 from lastlayer.kernels.kept import keep, less_share
 from lastlayer.kernels.lanes import all_of, fold_largest, fold_sum
 from lastlayer.kernels.memory import (
     address_at,
+    as_like,
     first_lanes,
     lane_count,
     load,
@@ -136,6 +140,8 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         keep(kept, shift + j, None, sloped(e, slope))
         s = s + e
         j += 4 * lanes
+    j, more, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
+    a = fold_sum(more)
     while j < end:
         prefetch(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)
@@ -144,6 +150,45 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         a = a + f
         j += lanes
     return a + fold_sum(s)
+
+
+@by_dtype
+def sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
+                 like: Any) -> Any:  # fmt: skip
+    """`block_sum` from x[j] on of what under a soft-cap is not all near, four vectors at once.
+
+    (up to where, Σ exp_scaled(z_j − top) over what is not m, how many are not m).
+    """
+
+    def none(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
+             like: Any) -> Any:  # fmt: skip
+        return j, four(like), four(like)
+
+    def several(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
+                like: Any) -> Any:  # fmt: skip
+        if j + 4 * lane_count(like) > end:
+            return j, four(like), four(like)
+        return _sum_together(x, j, end, ahead, as_like(m, like), about, kept, shift, like)
+
+    return several if in_two(about) else none
+
+
+@inner
+def _sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
+                  like: Any) -> Any:  # fmt: skip
+    called()
+    lanes, s, others = lane_count(like), four(like), four(like)
+    while j + 4 * lanes <= end:
+        v = load(x, j, s)
+        if not all_together(v * v, about):
+            break
+        ask(x, j + ahead, lanes)
+        e, _, slope = effect(v, about, TOGETHER)
+        keep(kept, shift + j, None, sloped(e, slope))
+        below = differ(v, fill(m, s))
+        s, others = where(below, s + e, s), where(below, others + fill(1.0, s), others)
+        j += 4 * lanes
+    return j, s, others
 
 
 @inner
@@ -171,6 +216,13 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         s = where(below, s + e, s)
         several = where(below, several + fill(1.0, s), several)
         j += 4 * lanes
+    begin = j
+    j, more, beside = sum_together(x, j, end, ahead, m, about, kept, shift, like)
+    a, others = fold_sum(more), fold_sum(beside)
+    if after is not None:
+        while begin < j:
+            b = maximum(load(x, begin + after, like), b)
+            begin += lanes
     while j < end:
         w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
         if not near_alone(w * w, about):

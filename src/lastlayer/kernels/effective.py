@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.jit import by_dtype, inner
+from lastlayer.kernels.jit import by_dtype, called, inner
 from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
-from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_scaled
+from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_of_sum, power_scaled
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
 from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
@@ -34,6 +34,7 @@ from lastlayer.kernels.softcap_call import (
     END_32,
     END_LACKS,
     LACKS,
+    MIDDLE,
     MINUS_SHARE,
     OUTER,
     RATE,
@@ -45,7 +46,9 @@ from lastlayer.kernels.softcap_call import (
 from lastlayer.kernels.softcap_row import BEYOND, about_rows
 from lastlayer.kernels.vecmath import exp_scaled
 
-_LN2 = 0.6931471805599453
+# 1 / (1 + E) up to E = exp(−1.92), off by at most 5e-8
+_I0, _I1, _I2 = 0.9999999514982056, -0.9999934306585259, 0.999702447208327
+_I3, _I4, _I5 = -0.9937458354508174, 0.9321967756818365, -0.6197207473829117
 
 # --------------------------------------------------------------------------- a vector of logits
 
@@ -65,14 +68,12 @@ def slope_of(y: Any, cap: Any) -> Any:
 
 
 @inner
-def _within(v: Any, about: Any) -> Any:
-    """(t, what it has lost, dz/dx) of logits within reach, near ones as `_near`."""
-    cap, s = about[0], v * v
-    t, slope = _near(v, about)
-    h = fma(series(s, cap), s, const(cap[LACKS], v))
-    far, lost = _in_one(fma(v, const(cap[RATE_32], v), const(about[1], v)), v * h)
-    others = far, lost, slope_of(v * (h + const(cap[RATE_32], v)), cap)
-    return _choose(less(s, const(about[4], v)), (t, const(0.0, v), slope), others)
+def _near_or_middle(v: Any, s: Any, about: Any) -> Any:
+    """(t, RATE · z) of logits, whose squares are s, as `_near` or as between near and MIDDLE."""
+    cap = about[0]
+    q = where(less(s, const(about[4], v)), near_series(s, cap), series(s, cap))
+    w = fma(q, s, const(cap[RATE_32], v))
+    return fma(v, w, const(about[1], v)), v * w
 
 
 @inner
@@ -84,23 +85,34 @@ def _in_one(first: Any, second: Any) -> Any:
 
 @inner
 def _outer(v: Any, about: Any) -> Any:
-    """The same of logits between 0.96 and 41 times a cap of at most 34 T.
+    """(t, what it has lost, dz/dx) of logits between 0.96 and 41 times a cap of at most 34 T.
 
     z = ±cap (1 − 2 E / (1 + E)), E = exp(−2 |x| / cap): what is taken from the cap is at most a
-    quarter of it, and float32 has the digits for that.
+    quarter of it, and float32 has the digits for that. 1 / (1 + E) is a polynomial.
     """
     cap, high = about[0], const(about[1], v)
-    one, zero, end = const(1.0, v), const(0.0, v), const(cap[END_32], v)
-    below = less(v, zero)
-    exponent = where(below, v, negative(v)) * const(cap[DECAY], v)
-    e = power_of(maximum(const(-125.0, v), exponent), 1.0) * const(2.0**-64, v)
-    inverse = one / (one + e)
+    below, end = less(v, const(0.0, v)), const(cap[END_32], v)
+    e = power_of(where(below, negative(v), v) * const(cap[DECAY], v), 2.0**-64)
+    inverse = fma(fma(const(_I5, v), e, const(_I4, v)), e, const(_I3, v))
+    inverse = fma(fma(inverse, e, const(_I2, v)), e, const(_I1, v))
+    inverse = fma(inverse, e, const(_I0, v))
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
     end, rest = where(below, negative(end), end), where(below, negative(rest), rest)
     first = end + high
     t, lost = _in_one(first, rest + ((end - first) + high))
     return t, lost, const(4.0, v) * (ratio * inverse)
+
+
+@inner
+def _together(v: Any, about: Any) -> Any:
+    """The same of logits that may go together, see softcap_row.py, near ones as `_near`."""
+    s = v * v
+    t, y = _near_or_middle(v, s, about)
+    found, within = (t, const(0.0, v), slope_of(y, about[0])), less(s, const(about[3], v))
+    if not all_of(within):
+        found = _choose(within, found, _outer(v, about))
+    return found
 
 
 @inner
@@ -131,25 +143,31 @@ def _beyond(high: Any) -> Any:
 @inner
 def _whichever(v: Any, about: Any) -> Any:
     """The same of all logits; t is −inf, and the slope 1, for −inf."""
-    minus_inf = const(-np.inf, v)
+    cap, minus_inf, zero = about[0], const(-np.inf, v), const(0.0, v)
     masked = equal(v, minus_inf)
-    x = where(masked, const(0.0, v), v)
+    x = where(masked, zero, v)
     # what is masked is within any limit, also within that of a row that is none
-    square = where(masked, const(-1.0, v), x * x)
-    within, found = less(square, const(about[3], v)), _within(x, about)
+    s = where(masked, const(-1.0, v), x * x)
+    t, y = _near_or_middle(x, x * x, about)
+    h = fma(series(s, cap), s, const(cap[LACKS], v))
+    far, lost = _in_one(fma(x, const(cap[RATE_32], v), const(about[1], v)), x * h)
+    middle = less(s, const(cap[MIDDLE], v))
+    found = where(middle, t, far), where(middle, zero, lost), slope_of(y, cap)
+    within = less(s, const(about[3], v))
     if not all_of(within):
-        outer = less(square, const(about[0][OUTER], v)) | within
+        outer = less(s, const(cap[OUTER], v)) | within
         found = _choose(within, found, _outer(x, about))
         if not all_of(outer):
             found = _choose(outer, found, _far(x, about))
     t, lost, slope = found
     t = where(masked, minus_inf, t)
-    lost = where(less(t, const(LOWEST, v)), const(0.0, v), lost)
+    lost = where(less(t, const(LOWEST, v)), zero, lost)
     return t, lost, where(masked, const(1.0, v), slope)
 
 
-# How far out logits are known to be, for `effect`: near, or anywhere.
-NEAR, ANY = None, 0
+# How far out logits are known to be, for `effect`: near; where vectors may go together, see
+# softcap_row.py; or anywhere.
+NEAR, TOGETHER, ANY = None, 0.0, 0
 
 
 @by_dtype
@@ -166,9 +184,20 @@ def all_within(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
         return all_of(less(most, const(about[4], most)))
 
-    if _in_two(about):
+    if in_two(about):
         return compared
     return unshifted if _swift(about) else yes
+
+
+@by_dtype
+def all_together(squares: Any, about: Any) -> Any:
+    """The same for TOGETHER, where there is a cap in float32."""
+
+    def compared(squares: Any, about: Any) -> Any:
+        most = fold_largest(squares)
+        return all_of(less(most, const(about[5], most)))
+
+    return compared
 
 
 @by_dtype
@@ -181,10 +210,10 @@ def near_alone(squares: Any, about: Any) -> Any:
     def compared(squares: Any, about: Any) -> Any:
         return all_of(less(squares, const(about[4], squares)))
 
-    return compared if _in_two(about) else no
+    return compared if in_two(about) else no
 
 
-def _in_two(about: Any) -> bool:
+def in_two(about: Any) -> bool:
     return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
 
 
@@ -219,18 +248,30 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         gap = (t + const(about[2], v)) * const(about[0][UNIT], v)
         return power_of(t, 1.0), gap, slope
 
-    def anywhere(v: Any, about: Any, near: Any) -> Any:
-        t, lost, slope = _whichever(v, about)
-        e = power_of(maximum(const(LOWEST, t), t), 1.0)
-        low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
-        gap = (t + (lost + low)) * const(about[0][UNIT], t)
-        return fma(e, lost * const(_LN2, t), e), gap, slope
+    def together(v: Any, about: Any, near: Any) -> Any:
+        t, lost, slope = _together(v, about)
+        gap = (t + (lost + const(about[2], v))) * const(about[0][UNIT], v)
+        return power_of_sum(t, lost), gap, slope
 
-    if _in_two(about):
-        return all_near if isinstance(near, types.NoneType) else anywhere
+    def anywhere(v: Any, about: Any, near: Any) -> Any:
+        return _effect_anywhere(v, about)
+
+    if in_two(about):
+        if isinstance(near, types.NoneType):
+            return all_near
+        return together if isinstance(near, types.Float) else anywhere
     if _swift(about):
         return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct
+
+
+@inner
+def _effect_anywhere(v: Any, about: Any) -> Any:
+    called()
+    t, lost, slope = _whichever(v, about)
+    low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
+    gap = (t + (lost + low)) * const(about[0][UNIT], t)
+    return power_of_sum(maximum(const(LOWEST, t), t), lost), gap, slope
 
 
 @by_dtype

@@ -27,14 +27,17 @@ _NEAR_WIDE = -0.3333331211289081, 0.13330550001107078, -0.05339492474914403, 0.0
 
 _OUTERMOST = 41.0  # times the cap: farther out exp(−2 |x| / cap) is no normal number of float32
 
-_ROUNDED = 0.95e-6  # what z / T of a near logit may be off by for rounding w, see effective.py
+# what z / T of a near logit may be off by for rounding w, see effective.py, and of others
+_ROUNDED, _ROUNDED_FARTHER = 0.95e-6, 1.5e-6
+# x by odd powers from x³ on, up to 1, off by at most 1/15: that and T_15(x) / 15 are x together
+_WITHOUT_FIRST = [c / 15.0 for c in (560, -6048, 28800, -70400, 92160, -61440, 16384)]
 
 # What stands in a tuple, all float64: the cap; 1 / (T ln 2), the same in float32, and what that
 # lacks; the reciprocal; −1 / (CAP · RATE)²; up to where logits are within reach and near; T;
-# CAP · RATE in float32 and what that lacks; 2 / (CAP ln 2); the square up to which a logit is an
-# outer one; then RATE · h in x², and that of near logits.
+# CAP · RATE in float32 and what that lacks; −2 / (CAP ln 2); the squares up to which a logit is an
+# outer one and a middle one; what SERIES starts from; then RATE · h in x², and that of near logits.
 (CAP, RATE, RATE_32, LACKS, UNIT, MINUS_SHARE, REACH, NEAR_TO, T, END_32, END_LACKS, DECAY, OUTER,
- SERIES) = range(14)  # fmt: skip
+ MIDDLE, START, SERIES) = range(16)  # fmt: skip
 _NEAR_SERIES = SERIES + 7
 COUNT = _NEAR_SERIES + 4
 
@@ -46,24 +49,32 @@ def constants(cap: float, temperature: float) -> tuple[float, ...]:
     tight = cap <= 34.0 * temperature
     farthest = 0.96 if tight else 0.75
     reach = min(farthest * cap, math.cbrt(30.0 * temperature * cap * cap))
-    series, reach = _coefficients(_H if tight else _H_WIDE, reach, rate, cap)
+    # what RATE_32 lacks is made up for by the powers of x², but not where x goes far beyond T
+    made_up = rate - rate_32 if tight else 0.0
+    extra = [made_up * c * reach ** (-2.0 * k) for k, c in enumerate(_WITHOUT_FIRST, 1)]
+    series, reach = _coefficients(_H if tight else _H_WIDE, extra, reach, rate, cap)
     # only where those within reach go up to 0.96 of the cap: what lies between is by float64
     outer = _OUTERMOST * cap if reach == 0.96 * cap else 0.0
     # w is off by half a unit in its last place, and by what RATE_32 lacks
-    near = _ROUNDED * temperature / (2.0**-24 + abs(1.0 - rate_32 / rate))
-    near = min(reach, cap * math.atanh(min(near / cap, math.tanh(0.5))))
-    near_series, near = _coefficients(_NEAR if tight else _NEAR_WIDE, near, rate, cap)
+    rounded = temperature / (2.0**-24 + abs(1.0 - rate_32 / rate))
+    near = min(reach, cap * math.atanh(min(_ROUNDED * rounded / cap, math.tanh(0.5))))
+    none = [0.0] * len(_NEAR)
+    near_series, near = _coefficients(_NEAR if tight else _NEAR_WIDE, none, near, rate, cap)
+    middle = reach
+    if not tight:
+        middle = min(reach, cap * math.atanh(min(_ROUNDED_FARTHER * rounded / cap, 0.75)))
     share, end_32 = 1.0 / (cap * rate), float(np.float32(cap * rate))
     return (cap, rate, rate_32, rate - rate_32, 1.0 / rate, -share * share, reach, near,
-            temperature, end_32, cap * rate - end_32, 2.0 / (cap * math.log(2.0)), outer * outer,
-            *series, *near_series)  # fmt: skip
+            temperature, end_32, cap * rate - end_32, -2.0 / (cap * math.log(2.0)), outer * outer,
+            middle * middle, rate_32 if tight else rate, *series, *near_series)  # fmt: skip
 
 
 def _coefficients(
-    terms: tuple[float, ...], reach: float, rate: float, cap: float
+    terms: tuple[float, ...], extra: list[float], reach: float, rate: float, cap: float
 ) -> tuple[list[float], float]:
-    """RATE · h in x², and up to which x float32 holds them: `reach`, or 0."""
-    series = [rate * h * cap ** (-2.0 * k) for k, h in enumerate(terms, 1)]
+    """RATE · h in x² and `extra`, and up to which x float32 holds them: `reach`, or 0."""
+    pairs = enumerate(zip(terms, extra, strict=True), 1)
+    series = [rate * h * cap ** (-2.0 * k) + more for k, (h, more) in pairs]
     for k, c in enumerate(series, 1):
         small = abs(c) < 1e-37  # not to be held as a normal number
         if abs(c) > 1e37 or (small and abs(c) * reach ** (2 * k + 1) > 1e-8):

@@ -24,7 +24,18 @@ from lastlayer.kernels.simd import (
     where,
 )
 from lastlayer.kernels.softcap import capped_and_slope
-from lastlayer.kernels.softcap_call import CAP, NEAR_TO, RATE, REACH, UNIT, T, series_in_pairs
+from lastlayer.kernels.softcap_call import (
+    CAP,
+    MIDDLE,
+    NEAR_TO,
+    OUTER,
+    RATE,
+    REACH,
+    START,
+    UNIT,
+    T,
+    series_in_pairs,
+)
 from lastlayer.kernels.vecmath import unscale
 
 _F64, _LN2 = np.float64(0), 0.6931471805599453
@@ -38,7 +49,7 @@ BEYOND = 2.0**14  # from which on RATE · top has lost too much as a float32
 def top_of(m: Any, cap: Any) -> Any:
     """cap · tanh(m / cap) of vectors of float64."""
     s, reach = m * m, const(cap[REACH], m)
-    top = m * fma(series_in_pairs(s, cap), s, const(cap[RATE], m)) * const(cap[UNIT], m)
+    top = m * fma(series_in_pairs(s, cap), s, const(cap[START], m)) * const(cap[UNIT], m)
     within = less(s, reach * reach)
     if not all_of(within):
         top = where(within, top, capped_and_slope(m, cap[CAP])[0])
@@ -172,7 +183,16 @@ def scale_factors(d: Any, rate: Any, cap: Any) -> Any:
     return swiftly if is_swift(rate) else alike
 
 
-# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT).
+@inner
+def _together(within: Any, cap: Any) -> Any:
+    """The square up to which vectors go one way together, of a row whose LIMIT is `within`."""
+    outer = const(cap[OUTER], within)
+    least = _least(const(cap[MIDDLE], within), within)
+    return where(less(const(0.0, within), outer), outer, least)
+
+
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT,
+# up to where `_together`).
 # For the sums of power.py (None, top, rate, start, shift).
 
 
@@ -194,7 +214,7 @@ def about_base(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
             scale = lacked(high, low) / lacked(of_top[0], of_top[1])
         return (
             cap, as_like(high, like), as_like(low, like), as_like(within, like),
-            as_like(near, like),
+            as_like(near, like), as_like(_together(within, cap), like),
         ), scale  # fmt: skip
 
     def swiftly(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
@@ -224,6 +244,7 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (
             cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like),
             as_like(d[LIMIT + r], like), as_like(d[NEAR_LIMIT + r], like),
+            as_like(_together(d[LIMIT + r], cap), like),
         )  # fmt: skip
 
     if isinstance(cap, types.BaseTuple):
@@ -239,9 +260,10 @@ def about_rows(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return cap, load(d, TOP + r, like), rate
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
+        within = load(d, LIMIT + r, like)
         return (
-            cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like),
-            load(d, NEAR_LIMIT + r, like),
+            cap, load(d, HIGH + r, like), load(d, LOW + r, like), within,
+            load(d, NEAR_LIMIT + r, like), _together(within, cap),
         )  # fmt: skip
 
     return in_two if isinstance(cap, types.BaseTuple) else direct
