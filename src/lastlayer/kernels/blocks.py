@@ -130,7 +130,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
     on is asked for meanwhile.
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
-    a, s = fill(0.0, like), four(like)
+    s = four(like)
     while j + 4 * lanes <= end:
         v = load(x, j, s)
         if not all_within(v * v, about):
@@ -140,8 +140,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         keep(kept, shift + j, None, sloped(e, slope))
         s = s + e
         j += 4 * lanes
-    j, more, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
-    a = fold_sum(more)
+    j, a, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
     while j < end:
         prefetch(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)
@@ -162,12 +161,12 @@ def sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept:
 
     def none(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
              like: Any) -> Any:  # fmt: skip
-        return j, four(like), four(like)
+        return j, fill(0.0, like), fill(0.0, like)
 
     def several(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
                 like: Any) -> Any:  # fmt: skip
         if j + 4 * lane_count(like) > end:
-            return j, four(like), four(like)
+            return j, fill(0.0, like), fill(0.0, like)
         return _sum_together(x, j, end, ahead, as_like(m, like), about, kept, shift, like)
 
     return several if in_two(about) else none
@@ -188,7 +187,7 @@ def _sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept
         below = differ(v, fill(m, s))
         s, others = where(below, s + e, s), where(below, others + fill(1.0, s), others)
         j += 4 * lanes
-    return j, s, others
+    return j, fold_sum(s), fold_sum(others)
 
 
 @inner
@@ -216,14 +215,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         s = where(below, s + e, s)
         several = where(below, several + fill(1.0, s), several)
         j += 4 * lanes
-    begin = j
-    j, more, beside = sum_together(x, j, end, ahead, m, about, kept, shift, like)
-    a, others = fold_sum(more), fold_sum(beside)
-    if after is not None:
-        while begin < j:
-            b = maximum(load(x, begin + after, like), b)
-            begin += lanes
-    while j < end:
+    while j < end < j + 4 * lanes:
         w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
         if not near_alone(w * w, about):
             break
@@ -235,6 +227,13 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         a = where(real, where(at_m, a, a + f), a)
         others = where(at_m, others, others + fill(1.0, like))
         j += lanes
+    begin = j
+    j, more, beside = sum_together(x, j, end, ahead, m, about, kept, shift, like)
+    a, others = a + more, others + beside
+    if after is not None:
+        while begin < j:
+            b = maximum(load_up_to(x, begin + after, end - begin, -np.inf, like), b)
+            begin += lanes
     while j < end:
         prefetch_into_l2(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)

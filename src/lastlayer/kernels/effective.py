@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.jit import by_dtype, called, inner
+from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_of_sum, power_scaled
@@ -189,15 +189,11 @@ def all_within(squares: Any, about: Any) -> Any:
     return unshifted if _swift(about) else yes
 
 
-@by_dtype
+@inner
 def all_together(squares: Any, about: Any) -> Any:
     """The same for TOGETHER, where there is a cap in float32."""
-
-    def compared(squares: Any, about: Any) -> Any:
-        most = fold_largest(squares)
-        return all_of(less(most, const(about[5], most)))
-
-    return compared
+    most = fold_largest(squares)
+    return all_of(less(most, const(about[5], most)))
 
 
 @by_dtype
@@ -254,7 +250,10 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         return power_of_sum(t, lost), gap, slope
 
     def anywhere(v: Any, about: Any, near: Any) -> Any:
-        return _effect_anywhere(v, about)
+        t, lost, slope = _whichever(v, about)
+        low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
+        gap = (t + (lost + low)) * const(about[0][UNIT], t)
+        return power_of_sum(maximum(const(LOWEST, t), t), lost), gap, slope
 
     if in_two(about):
         if isinstance(near, types.NoneType):
@@ -263,15 +262,6 @@ def effect(v: Any, about: Any, near: Any) -> Any:
     if _swift(about):
         return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct
-
-
-@inner
-def _effect_anywhere(v: Any, about: Any) -> Any:
-    called()
-    t, lost, slope = _whichever(v, about)
-    low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
-    gap = (t + (lost + low)) * const(about[0][UNIT], t)
-    return power_of_sum(maximum(const(LOWEST, t), t), lost), gap, slope
 
 
 @by_dtype

@@ -183,16 +183,8 @@ def scale_factors(d: Any, rate: Any, cap: Any) -> Any:
     return swiftly if is_swift(rate) else alike
 
 
-@inner
-def _together(within: Any, cap: Any) -> Any:
-    """The square up to which vectors go one way together, of a row whose LIMIT is `within`."""
-    outer = const(cap[OUTER], within)
-    least = _least(const(cap[MIDDLE], within), within)
-    return where(less(const(0.0, within), outer), outer, least)
-
-
 # What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT,
-# up to where `_together`).
+# and up to where several vectors of a row go together).
 # For the sums of power.py (None, top, rate, start, shift).
 
 
@@ -214,7 +206,7 @@ def about_base(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
             scale = lacked(high, low) / lacked(of_top[0], of_top[1])
         return (
             cap, as_like(high, like), as_like(low, like), as_like(within, like),
-            as_like(near, like), as_like(_together(within, cap), like),
+            as_like(near, like), as_like(maximum(cap[OUTER], _least(cap[MIDDLE], within)), like),
         ), scale  # fmt: skip
 
     def swiftly(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
@@ -244,7 +236,7 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (
             cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like),
             as_like(d[LIMIT + r], like), as_like(d[NEAR_LIMIT + r], like),
-            as_like(_together(d[LIMIT + r], cap), like),
+            as_like(maximum(cap[OUTER], _least(cap[MIDDLE], d[LIMIT + r])), like),
         )  # fmt: skip
 
     if isinstance(cap, types.BaseTuple):
@@ -260,10 +252,9 @@ def about_rows(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return cap, load(d, TOP + r, like), rate
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
-        within = load(d, LIMIT + r, like)
         return (
-            cap, load(d, HIGH + r, like), load(d, LOW + r, like), within,
-            load(d, NEAR_LIMIT + r, like), _together(within, cap),
+            cap, load(d, HIGH + r, like), load(d, LOW + r, like), load(d, LIMIT + r, like),
+            load(d, NEAR_LIMIT + r, like),
         )  # fmt: skip
 
     return in_two if isinstance(cap, types.BaseTuple) else direct
