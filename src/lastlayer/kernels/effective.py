@@ -46,9 +46,9 @@ from lastlayer.kernels.softcap_call import (
 from lastlayer.kernels.softcap_row import BEYOND, about_rows
 from lastlayer.kernels.vecmath import exp_scaled
 
-# 1 / (1 + E) up to E = exp(−1.92), off by at most 5e-8
-_I0, _I1, _I2 = 0.9999999514982056, -0.9999934306585259, 0.999702447208327
-_I3, _I4, _I5 = -0.9937458354508174, 0.9321967756818365, -0.6197207473829117
+# 1 / (1 + E) up to E = exp(−2.3), off by at most 1.6e-8
+_I0, _I1, _I2 = 0.9999999844555811, -0.9999922330871622, 0.9993737864257833
+_I3, _I4 = -0.9821037138213281, 0.7852607059514656
 
 # --------------------------------------------------------------------------- a vector of logits
 
@@ -93,9 +93,8 @@ def _outer(v: Any, about: Any) -> Any:
     cap, high = about[0], const(about[1], v)
     below, end = less(v, const(0.0, v)), const(cap[END_32], v)
     e = power_of(where(below, negative(v), v) * const(cap[DECAY], v), 2.0**-64)
-    inverse = fma(fma(const(_I5, v), e, const(_I4, v)), e, const(_I3, v))
-    inverse = fma(fma(inverse, e, const(_I2, v)), e, const(_I1, v))
-    inverse = fma(inverse, e, const(_I0, v))
+    inverse = fma(fma(const(_I4, v), e, const(_I3, v)), e, const(_I2, v))
+    inverse = fma(fma(inverse, e, const(_I1, v)), e, const(_I0, v))
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
     end, rest = where(below, negative(end), end), where(below, negative(rest), rest)
@@ -149,16 +148,17 @@ def _whichever(v: Any, about: Any) -> Any:
     # what is masked is within any limit, also within that of a row that is none
     s = where(masked, const(-1.0, v), x * x)
     t, y = _near_or_middle(x, x * x, about)
-    h = fma(series(s, cap), s, const(cap[LACKS], v))
-    far, lost = _in_one(fma(x, const(cap[RATE_32], v), const(about[1], v)), x * h)
-    middle = less(s, const(cap[MIDDLE], v))
-    found = where(middle, t, far), where(middle, zero, lost), slope_of(y, cap)
-    within = less(s, const(about[3], v))
-    if not all_of(within):
-        outer = less(s, const(cap[OUTER], v)) | within
-        found = _choose(within, found, _outer(x, about))
-        if not all_of(outer):
-            found = _choose(outer, found, _far(x, about))
+    found, within = (t, zero, slope_of(y, cap)), less(s, const(about[3], v))
+    middle = within & less(s, const(cap[MIDDLE], v))
+    if not all_of(middle):
+        h = fma(series(s, cap), s, const(cap[LACKS], v))
+        far, lost = _in_one(fma(x, const(cap[RATE_32], v), const(about[1], v)), x * h)
+        found = _choose(middle, found, (far, lost, found[2]))
+        if not all_of(within):
+            outer = less(s, const(cap[OUTER], v)) | within
+            found = _choose(within, found, _outer(x, about))
+            if not all_of(outer):
+                found = _choose(outer, found, _far(x, about))
     t, lost, slope = found
     t = where(masked, minus_inf, t)
     lost = where(less(t, const(LOWEST, v)), zero, lost)
