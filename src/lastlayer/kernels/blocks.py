@@ -16,21 +16,17 @@ from lastlayer.kernels.dtypes import FLOATS
 from lastlayer.kernels.effective import (
     ANY,
     NEAR,
-    TOGETHER,
-    all_together,
     all_within,
     effect,
-    in_two,
     near_alone,
     sloped,
 )
 from lastlayer.kernels.halves import floats_of, largest_word, words_at, words_of_nothing
-from lastlayer.kernels.jit import by_dtype, called, inner
+from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.kept import keep, less_share
 from lastlayer.kernels.lanes import all_of, fold_largest, fold_sum
 from lastlayer.kernels.memory import (
     address_at,
-    as_like,
     first_lanes,
     lane_count,
     load,
@@ -43,6 +39,7 @@ from lastlayer.kernels.memory import (
     width,
 )
 from lastlayer.kernels.simd import const, differ, equal, fill, four, less, maximum, where
+from lastlayer.kernels.softcap_blocks import sum_together
 from lastlayer.kernels.vecmath import times
 from lastlayer.kernels.whole import larger, smaller
 
@@ -149,45 +146,6 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         a = a + f
         j += lanes
     return a + fold_sum(s)
-
-
-@by_dtype
-def sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
-                 like: Any) -> Any:  # fmt: skip
-    """`block_sum` from x[j] on of what under a soft-cap is not all near, four vectors at once.
-
-    (up to where, Σ exp_scaled(z_j − top) over what is not m, how many are not m).
-    """
-
-    def none(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
-             like: Any) -> Any:  # fmt: skip
-        return j, fill(0.0, like), fill(0.0, like)
-
-    def several(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
-                like: Any) -> Any:  # fmt: skip
-        if j + 4 * lane_count(like) > end:
-            return j, fill(0.0, like), fill(0.0, like)
-        return _sum_together(x, j, end, ahead, as_like(m, like), about, kept, shift, like)
-
-    return several if in_two(about) else none
-
-
-@inner
-def _sum_together(x: Any, j: Any, end: Any, ahead: Any, m: Any, about: Any, kept: Any, shift: Any,
-                  like: Any) -> Any:  # fmt: skip
-    called()
-    lanes, s, others = lane_count(like), four(like), four(like)
-    while j + 4 * lanes <= end:
-        v = load(x, j, s)
-        if not all_together(v * v, about):
-            break
-        ask(x, j + ahead, lanes)
-        e, _, slope = effect(v, about, TOGETHER)
-        keep(kept, shift + j, None, sloped(e, slope))
-        below = differ(v, fill(m, s))
-        s, others = where(below, s + e, s), where(below, others + fill(1.0, s), others)
-        j += 4 * lanes
-    return j, fold_sum(s), fold_sum(others)
 
 
 @inner

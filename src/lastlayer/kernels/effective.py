@@ -1,13 +1,15 @@
 """Logits as the softmax sees them: exp((z − top) / T), z being x, or cap · tanh(x / cap).
 
-With a cap float32 has t = (z − top) / (T ln 2) in one of three ways, and 2^t as power.py has it:
+With a cap float32 has t = (z − top) / (T ln 2) in one of four ways, and 2^t as power.py has it:
 
 - **near** logits in one step, t = x w((x / cap)²) + start, w = tanh(a) / (a T ln 2) a polynomial.
   What start loses of −top / (T ln 2) is the same for all logits of a row, and added to their sum.
   w is rounded: near are those up to 14 T or so, and half the cap.
-- those **within reach** of their cap, 0.96 cap, and less where the cap is above 34 T, as
+- **middle** ones in the same step, with a longer polynomial: those up to 1.15 cap, where the cap is
+  at most 34 T, and elsewhere up to 22 T or so. What t has lost is a number of its own.
+- under a larger cap those **within reach**, 0.75 cap or less, as
       z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …),
-  a sum of two numbers: t, and what rounding it has lost. The second part is at most 10 T.
+  a sum of two numbers, and what it has lost. The second part is at most 10 T.
 - of **outer** ones z is what is left of a cap up to 34 T, and the tanh of the rest is computed in
   float64; t as a sum of two numbers again.
 
@@ -69,11 +71,12 @@ def slope_of(y: Any, cap: Any) -> Any:
 
 @inner
 def _near_or_middle(v: Any, s: Any, about: Any) -> Any:
-    """(t, RATE · z) of logits, whose squares are s, as `_near` or as between near and MIDDLE."""
-    cap = about[0]
-    q = where(less(s, const(about[4], v)), near_series(s, cap), series(s, cap))
+    """(t, what it has lost, dz/dx) of logits, whose squares are s: as `_near`, or up to MIDDLE."""
+    cap, high, near = about[0], const(about[1], v), less(s, const(about[4], v))
+    q = where(near, near_series(s, cap), series(s, cap))
     w = fma(q, s, const(cap[RATE_32], v))
-    return fma(v, w, const(about[1], v)), v * w
+    t = fma(v, w, high)
+    return t, where(near, const(0.0, v), fma(v, w, high - t)), slope_of(v * w, cap)
 
 
 @inner
@@ -85,10 +88,10 @@ def _in_one(first: Any, second: Any) -> Any:
 
 @inner
 def _outer(v: Any, about: Any) -> Any:
-    """(t, what it has lost, dz/dx) of logits between 0.96 and 41 times a cap of at most 34 T.
+    """(t, what it has lost, dz/dx) of logits between 1.15 and 41 times a cap of at most 34 T.
 
     z = ±cap (1 − 2 E / (1 + E)), E = exp(−2 |x| / cap): what is taken from the cap is at most a
-    quarter of it, and float32 has the digits for that. 1 / (1 + E) is a polynomial.
+    fifth of it, and float32 has the digits for that. 1 / (1 + E) is a polynomial.
     """
     cap, high = about[0], const(about[1], v)
     below, end = less(v, const(0.0, v)), const(cap[END_32], v)
@@ -107,8 +110,7 @@ def _outer(v: Any, about: Any) -> Any:
 def _together(v: Any, about: Any) -> Any:
     """The same of logits that may go together, see softcap_row.py, near ones as `_near`."""
     s = v * v
-    t, y = _near_or_middle(v, s, about)
-    found, within = (t, const(0.0, v), slope_of(y, about[0])), less(s, const(about[3], v))
+    found, within = _near_or_middle(v, s, about), less(s, const(about[3], v))
     if not all_of(within):
         found = _choose(within, found, _outer(v, about))
     return found
@@ -147,8 +149,7 @@ def _whichever(v: Any, about: Any) -> Any:
     x = where(masked, zero, v)
     # what is masked is within any limit, also within that of a row that is none
     s = where(masked, const(-1.0, v), x * x)
-    t, y = _near_or_middle(x, x * x, about)
-    found, within = (t, zero, slope_of(y, cap)), less(s, const(about[3], v))
+    found, within = _near_or_middle(x, x * x, about), less(s, const(about[3], v))
     middle = within & less(s, const(cap[MIDDLE], v))
     if not all_of(middle):
         h = fma(series(s, cap), s, const(cap[LACKS], v))
@@ -189,13 +190,6 @@ def all_within(squares: Any, about: Any) -> Any:
     return unshifted if _swift(about) else yes
 
 
-@inner
-def all_together(squares: Any, about: Any) -> Any:
-    """The same for TOGETHER, where there is a cap in float32."""
-    most = fold_largest(squares)
-    return all_of(less(most, const(about[5], most)))
-
-
 @by_dtype
 def near_alone(squares: Any, about: Any) -> Any:
     """The same of a single vector; no without a cap, where ANY is the same and compiled anyway."""
@@ -210,6 +204,7 @@ def near_alone(squares: Any, about: Any) -> Any:
 
 
 def in_two(about: Any) -> bool:
+    """Whether there is a cap in float32."""
     return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
 
 

@@ -67,6 +67,7 @@ def keep_numbers(d: Any, cap: Any) -> Any:
 
 @intrinsic
 def numbers(typingctx: Any, d: Any) -> Any:
+    """Those that `keep_numbers` kept, as it was given them."""
     result = types.UniTuple(types.float64, COUNT)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -172,9 +173,9 @@ def scale_group_factors(d: Any, cap: Any) -> Any:
 @by_dtype
 def pick_group(d: Any, r: Any, x: Any, gaps: Any, slopes: Any, places: Any, counts: Any, cap: Any,
                near: Any, mix: Any) -> Any:  # fmt: skip
-    """The labels' logits behind the cap, the top where they are it, and dz/dx there for `slope_own`.
+    """The labels' logits behind the cap, of rows from r on, whose labels are at `places`.
 
-    Of rows from r on, whose labels are at `places`; `near` as `sum_group` gave it.
+    The top where they are it; and for `slope_own` dz/dx there. `near` as `sum_group` gave it.
     """  # fmt: skip
 
     def plain(d: Any, r: Any, x: Any, gaps: Any, slopes: Any, places: Any, counts: Any, cap: Any,

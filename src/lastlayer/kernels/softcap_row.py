@@ -40,6 +40,8 @@ from lastlayer.kernels.vecmath import unscale
 
 _F64, _LN2 = np.float64(0), 0.6931471805599453
 _FARTHEST = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
+# Adding it rounds to multiples of 2^-18: what is left of one less a t that is one is a float32.
+_GRID = 1.5 * 2.0**34
 BEYOND = 2.0**14  # from which on RATE · top has lost too much as a float32
 
 # --------------------------------------------------------------------------- a row's maximum
@@ -64,7 +66,8 @@ def starts_of(top: Any, cap: Any) -> Any:
     zero, infinite = const(0.0, top), const(np.inf, top)
     finite = less(top, infinite) & less(negative(infinite), top)
     y = where(finite, top, zero) * const(cap[RATE], top)
-    high = from_bits(bits(y) & const(-1 << 29, bits(y)))
+    grid = (y + const(_GRID, y)) - const(_GRID, y)
+    high = from_bits(bits(grid) & const(-1 << 29, bits(y)))
     reach = _least(const(cap[REACH], top), const(_FARTHEST * cap[T], top) - top)
     near_by = finite & less(maximum(y, negative(y)), const(BEYOND, y))
     reach = where(near_by, maximum(reach, zero), zero)
