@@ -64,6 +64,8 @@ def constants(cap: float, temperature: float) -> tuple[float, ...]:
     near = min(reach, cap * math.atanh(min(_ROUNDED * rounded / cap, math.tanh(0.5))))
     none = [0.0] * len(_NEAR)
     near_series, near = _coefficients(_NEAR if tight else _NEAR_WIDE, none, near, rate, cap)
+    # a number of float32: its square, rounded, then tells the same numbers apart as it does
+    near = float(np.float32(near))
     middle = reach
     if not tight:
         middle = min(reach, cap * math.atanh(min(_ROUNDED_FARTHER * rounded / cap, 0.75)))

@@ -143,8 +143,9 @@ def scale_group(d: Any, cap: Any, near: Any, lanes: Any, like: Any) -> Any:
     def in_two(d: Any, cap: Any, near: Any, lanes: Any, like: Any) -> None:
         for r in range(0, lanes, lane_count(_F64)):
             rest, low = load(d, REST + r, _F64) * fill(unscale(like), _F64), load(d, LOW + r, _F64)
-            if near:  # 3e-6 at most
-                lacks = fma(low, const(_LN2, low), const(1.0, low))
+            if near:  # none is known to be BEYOND
+                y = low * const(_LN2, low)
+                lacks = fma(y, fma(y, const(0.5, y), const(1.0, y)), const(1.0, y))
             else:
                 lacks = lacked(load(d, HIGH + r, _F64), low)
             store(d, REST + r, rest * lacks)
@@ -193,19 +194,18 @@ def pick_group(d: Any, r: Any, x: Any, gaps: Any, slopes: Any, places: Any, coun
 
     def either(d: Any, r: Any, x: Any, gaps: Any, slopes: Any, places: Any, counts: Any, cap: Any,
                near: Any, mix: Any) -> None:  # fmt: skip
-        v = gather_at(x, places, counts, _F64)
-        at_top, top = equal(v, load(d, M + r, _F64)), load(d, TOP + r, _F64)
-        if near:
-            known = numbers(d)
-            y = _product(v, known)
-            store(d, PICKED + r, where(at_top, top, y * const(known[UNIT], y)))
+        v, m, top = gather_at(x, places, counts, _F64), load(d, M + r, _F64), load(d, TOP + r, _F64)
+        known, at_top = numbers(d), equal(v, m)
+        y = _product(v, known)
+        z, slope = y * const(known[UNIT], y), slope_of(y, known)
+        if not near:  # one that is, of a row whose top is, is the same whatever others are
+            both = is_near(v, known) & is_near(m, known)
+            z = where(both, z, top + gather_at(gaps, places, counts, _F64))
             if slopes is not None:
-                store(d, SLOPE + r, slope_of(y, known))
-        else:
-            gap = where(at_top, fill(0.0, _F64), gather_at(gaps, places, counts, _F64))
-            store(d, PICKED + r, top + gap)
-            if slopes is not None:
-                store(d, SLOPE + r, gather_at(slopes, places, counts, _F64))
+                slope = where(both, slope, gather_at(slopes, places, counts, _F64))
+        store(d, PICKED + r, where(at_top, top, z))
+        if slopes is not None:
+            store(d, SLOPE + r, slope)
 
     if isinstance(cap, types.NoneType):
         return plain
