@@ -47,22 +47,25 @@ def _product(v: Any, cap: Any) -> Any:
     return v * fma(near_series(s, cap), s, const(cap[RATE], v))
 
 
-@by_dtype
-def keep_numbers(d: Any, cap: Any) -> Any:
-    """Those of a soft-cap where `numbers` finds them.
+@intrinsic
+def keep_numbers(typingctx: Any, d: Any, cap: Any) -> Any:
+    """Those of a soft-cap in float32, if there is one, where `numbers` finds them.
 
-    What is done once a group takes them from there, and no registers from what is done sixteen
-    times; nor have they to be handed to a function.
+    What is done once a group takes them from there, and no registers from what is done for each
+    class; nor have they to be handed to a function.
     """
 
-    def nothing(d: Any, cap: Any) -> None:
-        pass
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if isinstance(cap, types.BaseTuple):
+            for k in range(COUNT):
+                builder.store(builder.extract_value(args[1], k), _place(builder, args[0], k))
+        return context.get_dummy_value()
 
-    def each(d: Any, cap: Any) -> None:
-        for k in range(COUNT):
-            d[NUMBERS + k] = cap[k]
+    return types.void(d, cap), codegen
 
-    return each if isinstance(cap, types.BaseTuple) else nothing
+
+def _place(builder: Any, d: Any, k: int) -> Any:
+    return builder.gep(d, [ir.IntType(64)(NUMBERS + k)])
 
 
 @intrinsic
@@ -71,8 +74,8 @@ def numbers(typingctx: Any, d: Any) -> Any:
     result = types.UniTuple(types.float64, COUNT)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        places = [builder.gep(args[0], [ir.IntType(64)(NUMBERS + k)]) for k in range(COUNT)]
-        return context.make_tuple(builder, result, [builder.load(place) for place in places])
+        found = [builder.load(_place(builder, args[0], k)) for k in range(COUNT)]
+        return context.make_tuple(builder, result, found)
 
     return result(d), codegen
 
