@@ -38,6 +38,7 @@ from lastlayer.kernels.softcap_row import lacked, starts_of, top_of
 from lastlayer.kernels.vecmath import unscale
 
 _F64, _LN2 = np.float64(0), 0.6931471805599453
+_GRID = 96.0  # 32 more or less has the last place 2^-17 in float32
 
 
 @inner
@@ -88,8 +89,12 @@ def is_near(v: Any, cap: Any) -> Any:
 
 @inner
 def near_start(m: Any, cap: Any) -> Any:
-    """About −RATE · top of rows whose largest logits m, float32, are near."""
-    return negative(_product(m, cap))
+    """About −RATE · top of rows whose largest logits m, float32, are near: a multiple of 2^-17.
+
+    What is left of it less a t is then a float32, see effective.py.
+    """
+    grid = const(_GRID, m)
+    return (grid - _product(m, cap)) - grid
 
 
 @inner
