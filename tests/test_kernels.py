@@ -257,6 +257,27 @@ def test_a_row_of_few_classes_has_the_bits_that_it_has_alone(dtype: Any, apart: 
         assert (raw[:, classes:] == 7).all(), "written beside the result"
 
 
+@pytest.mark.parametrize("classes", [2, 10, 33])
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.7}, {"label_smoothing": 0.1}])
+def test_under_a_soft_cap_neighbours_farther_out_change_no_bit(
+    classes: int, options: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(classes)
+    y = rng.integers(0, classes, 320)
+    near = (rng.standard_normal((320, classes)) * 3.0).astype(np.float32)
+    others = np.arange(320) % 5 == 0
+    mixed = np.where(others[:, None], near * np.float32(10.0), near)
+    options = {"softcap": 30.0, "reduction": "none", **options}
+    loss, gradient = ll.cross_entropy_with_grad(near, y, **options)
+    beside, of_all = ll.cross_entropy_with_grad(mixed, y, **options)
+    np.testing.assert_array_equal(loss[~others], beside[~others])
+    np.testing.assert_array_equal(gradient[~others], of_all[~others])
+    for n in np.flatnonzero(others)[:16]:
+        alone = ll.cross_entropy_with_grad(mixed[n : n + 1], y[n : n + 1], **options)
+        np.testing.assert_array_equal(alone[0], beside[n : n + 1])
+        np.testing.assert_array_equal(alone[1], of_all[n : n + 1])
+
+
 # --------------------------------------------------------------------------- kept exponentials
 
 

@@ -43,6 +43,7 @@ from lastlayer.kernels.memory import (
 )
 from lastlayer.kernels.row import BLOCK
 from lastlayer.kernels.simd import const, differ, equal, fill, fma, four, less, maximum, where
+from lastlayer.kernels.softcap_blocks import sum_together
 from lastlayer.kernels.vecmath import times
 
 # --------------------------------------------------------------------------- sums
@@ -67,7 +68,7 @@ def blocks_below(x: Any, at: Any, left: Any, ahead: Any, m: Any, about: Any, sca
     lanes, j, last, shift = lane_count(like), at, at + left, to - at
     most = fill(-np.inf, like)
     while j < last:
-        end, a, s = min(j + BLOCK, last), fill(0.0, like), four(like)
+        end, s = min(j + BLOCK, last), four(like)
         most = block_max(x, j, end - j, m, like)
         if not all_of(less(most, fill(m, like))):
             break
@@ -80,6 +81,7 @@ def blocks_below(x: Any, at: Any, left: Any, ahead: Any, m: Any, about: Any, sca
             keep(kept, shift + j, None, sloped(e, slope))
             s = s + e
             j += 4 * lanes
+        j, a, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
         while j < end:
             prefetch(x, j + ahead)
             w = load_up_to(x, j, end - j, -np.inf, like)
@@ -117,7 +119,7 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         s = where(below, s + e, s)
         several = where(below, several + fill(1.0, s), several)
         j += 4 * lanes
-    while j < end:
+    while j < end < j + 4 * lanes:
         w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
         if not near_alone(w * w, about):
             break
@@ -129,6 +131,13 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         a = where(real, where(at_m, a, a + f), a)
         others = where(at_m, others, others + fill(1.0, like))
         j += lanes
+    begin = j
+    j, more, beside = sum_together(x, j, end, ahead, m, about, kept, shift, like)
+    a, others = a + more, others + beside
+    if after is not None:
+        while begin < j:
+            b = maximum(load_up_to(x, begin + after, end - begin, -np.inf, like), b)
+            begin += lanes
     while j < end:
         prefetch_into_l2(x, j + ahead)
         w = load_up_to(x, j, end - j, -np.inf, like)

@@ -1,13 +1,15 @@
 """Logits as the softmax sees them: exp((z − top) / T), z being x, or cap · tanh(x / cap).
 
-With a cap float32 has t = (z − top) / (T ln 2) in one of three ways, and 2^t as power.py has it:
+With a cap float32 has t = (z − top) / (T ln 2) in one of four ways, and 2^t as power.py has it:
 
 - **near** logits in one step, t = x w((x / cap)²) + start, w = tanh(a) / (a T ln 2) a polynomial.
   What start loses of −top / (T ln 2) is the same for all logits of a row, and added to their sum.
   w is rounded: near are those up to 14 T or so, and half the cap.
-- those **within reach** of their cap, 0.96 cap, and less where the cap is above 34 T, as
+- **middle** ones in the same step, with a longer polynomial: those up to 1.15 cap, where the cap is
+  at most 34 T, and elsewhere up to 22 T or so. What t has lost is a number of its own.
+- under a larger cap those **within reach**, 0.75 cap or less, as
       z − top = (x − top) + x h((x / cap)²),    h(a²) = tanh(a) / a − 1 = a² (H_1 + H_2 a² + …),
-  a sum of two numbers: t, and what rounding it has lost. The second part is at most 10 T.
+  a sum of two numbers, and what it has lost. The second part is at most 10 T.
 - of **outer** ones z is what is left of a cap up to 34 T, and the tanh of the rest is computed in
   float64; t as a sum of two numbers again.
 
@@ -24,7 +26,7 @@ from numba import types
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, doubled, fold_largest, halved
 from lastlayer.kernels.memory import lane_count, load, store
-from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_scaled
+from lastlayer.kernels.power import LOWEST, is_swift, power_of, power_of_sum, power_scaled
 from lastlayer.kernels.row import PICKED, ROWS, SLOPE, TOP, M
 from lastlayer.kernels.simd import const, equal, fma, less, maximum, negative, where
 from lastlayer.kernels.softcap import capped_and_slope
@@ -34,6 +36,7 @@ from lastlayer.kernels.softcap_call import (
     END_32,
     END_LACKS,
     LACKS,
+    MIDDLE,
     MINUS_SHARE,
     OUTER,
     RATE,
@@ -45,7 +48,9 @@ from lastlayer.kernels.softcap_call import (
 from lastlayer.kernels.softcap_row import BEYOND, about_rows
 from lastlayer.kernels.vecmath import exp_scaled
 
-_LN2 = 0.6931471805599453
+# 1 / (1 + E) up to E = exp(−2.3), off by at most 1.6e-8: `benchmarks/tanh_polynomial.py`
+_I0, _I1, _I2 = 0.9999999844627904, -0.9999922359510182, 0.9993739573262967
+_I3, _I4 = -0.9821068892819688, 0.7852787770300791
 
 # --------------------------------------------------------------------------- a vector of logits
 
@@ -55,24 +60,23 @@ def _near(v: Any, about: Any) -> Any:
     """(t, dz/dx) of near logits."""
     cap, s = about[0], v * v
     w = fma(near_series(s, cap), s, const(cap[RATE_32], v))
-    return fma(v, w, const(about[1], v)), _slope(v * w, cap)
+    return fma(v, w, const(about[1], v)), slope_of(v * w, cap)
 
 
 @inner
-def _slope(y: Any, cap: Any) -> Any:
-    """1 − tanh² of y = RATE · z."""
+def slope_of(y: Any, cap: Any) -> Any:
+    """dz/dx = 1 − tanh² of y = RATE · z."""
     return fma(y * y, const(cap[MINUS_SHARE], y), const(1.0, y))
 
 
 @inner
-def _within(v: Any, about: Any) -> Any:
-    """(t, what it has lost, dz/dx) of logits within reach, near ones as `_near`."""
-    cap, s = about[0], v * v
-    t, slope = _near(v, about)
-    h = fma(series(s, cap), s, const(cap[LACKS], v))
-    far, lost = _in_one(fma(v, const(cap[RATE_32], v), const(about[1], v)), v * h)
-    others = far, lost, _slope(v * (h + const(cap[RATE_32], v)), cap)
-    return _choose(less(s, const(about[4], v)), (t, const(0.0, v), slope), others)
+def _near_or_middle(v: Any, s: Any, about: Any) -> Any:
+    """(t, what it has lost, dz/dx) of logits, whose squares are s: as `_near`, or up to MIDDLE."""
+    cap, high, near = about[0], const(about[1], v), less(s, const(about[4], v))
+    q = where(near, near_series(s, cap), series(s, cap))
+    w = fma(q, s, const(cap[RATE_32], v))
+    t = fma(v, w, high)
+    return t, where(near, const(0.0, v), fma(v, w, high - t)), slope_of(v * w, cap)
 
 
 @inner
@@ -84,23 +88,32 @@ def _in_one(first: Any, second: Any) -> Any:
 
 @inner
 def _outer(v: Any, about: Any) -> Any:
-    """The same of logits between 0.96 and 41 times a cap of at most 34 T.
+    """(t, what it has lost, dz/dx) of logits between 1.15 and 41 times a cap of at most 34 T.
 
     z = ±cap (1 − 2 E / (1 + E)), E = exp(−2 |x| / cap): what is taken from the cap is at most a
-    quarter of it, and float32 has the digits for that.
+    fifth of it, and float32 has the digits for that. 1 / (1 + E) is a polynomial.
     """
     cap, high = about[0], const(about[1], v)
-    one, zero, end = const(1.0, v), const(0.0, v), const(cap[END_32], v)
-    below = less(v, zero)
-    exponent = where(below, v, negative(v)) * const(cap[DECAY], v)
-    e = power_of(maximum(const(-125.0, v), exponent), 1.0) * const(2.0**-64, v)
-    inverse = one / (one + e)
+    below, end = less(v, const(0.0, v)), const(cap[END_32], v)
+    e = power_of(where(below, negative(v), v) * const(cap[DECAY], v), 2.0**-64)
+    inverse = fma(fma(const(_I4, v), e, const(_I3, v)), e, const(_I2, v))
+    inverse = fma(fma(inverse, e, const(_I1, v)), e, const(_I0, v))
     ratio = e * inverse
     rest = fma(ratio, const(-2.0 * cap[CAP] * cap[RATE], v), const(cap[END_LACKS], v))
     end, rest = where(below, negative(end), end), where(below, negative(rest), rest)
     first = end + high
     t, lost = _in_one(first, rest + ((end - first) + high))
     return t, lost, const(4.0, v) * (ratio * inverse)
+
+
+@inner
+def _together(v: Any, about: Any) -> Any:
+    """The same of logits that may go together, see softcap_row.py, near ones as `_near`."""
+    s = v * v
+    found, within = _near_or_middle(v, s, about), less(s, const(about[3], v))
+    if not all_of(within):
+        found = _choose(within, found, _outer(v, about))
+    return found
 
 
 @inner
@@ -131,38 +144,31 @@ def _beyond(high: Any) -> Any:
 @inner
 def _whichever(v: Any, about: Any) -> Any:
     """The same of all logits; t is −inf, and the slope 1, for −inf."""
-    minus_inf = const(-np.inf, v)
+    cap, minus_inf, zero = about[0], const(-np.inf, v), const(0.0, v)
     masked = equal(v, minus_inf)
-    x = where(masked, const(0.0, v), v)
+    x = where(masked, zero, v)
     # what is masked is within any limit, also within that of a row that is none
-    square = where(masked, const(-1.0, v), x * x)
-    within, found = less(square, const(about[3], v)), _within(x, about)
-    if not all_of(within):
-        outer = less(square, const(about[0][OUTER], v)) | within
-        found = _choose(within, found, _outer(x, about))
-        if not all_of(outer):
-            found = _choose(outer, found, _far(x, about))
+    s = where(masked, const(-1.0, v), x * x)
+    found, within = _near_or_middle(x, x * x, about), less(s, const(about[3], v))
+    middle = within & less(s, const(cap[MIDDLE], v))
+    if not all_of(middle):
+        h = fma(series(s, cap), s, const(cap[LACKS], v))
+        far, lost = _in_one(fma(x, const(cap[RATE_32], v), const(about[1], v)), x * h)
+        found = _choose(middle, found, (far, lost, found[2]))
+        if not all_of(within):
+            outer = less(s, const(cap[OUTER], v)) | within
+            found = _choose(within, found, _outer(x, about))
+            if not all_of(outer):
+                found = _choose(outer, found, _far(x, about))
     t, lost, slope = found
     t = where(masked, minus_inf, t)
-    lost = where(less(t, const(LOWEST, v)), const(0.0, v), lost)
+    lost = where(less(t, const(LOWEST, v)), zero, lost)
     return t, lost, where(masked, const(1.0, v), slope)
 
 
-# How far out logits are known to be, for `effect`: near, or anywhere.
-NEAR, ANY = None, 0
-
-
-@by_dtype
-def largest_square(v: Any, squares: Any, cap: Any) -> Any:
-    """The larger of v² and the squares before, for `all_within`. A NaN is passed over."""
-
-    def unasked(v: Any, squares: Any, cap: Any) -> Any:
-        return squares
-
-    def larger(v: Any, squares: Any, cap: Any) -> Any:
-        return maximum(v * v, squares)
-
-    return larger if isinstance(cap, types.BaseTuple) else unasked
+# How far out logits are known to be, for `effect`: near; where vectors may go together, see
+# softcap_row.py; or anywhere.
+NEAR, TOGETHER, ANY = None, 0.0, 0
 
 
 @by_dtype
@@ -179,7 +185,7 @@ def all_within(squares: Any, about: Any) -> Any:
         most = fold_largest(squares)
         return all_of(less(most, const(about[4], most)))
 
-    if _in_two(about):
+    if in_two(about):
         return compared
     return unshifted if _swift(about) else yes
 
@@ -194,10 +200,11 @@ def near_alone(squares: Any, about: Any) -> Any:
     def compared(squares: Any, about: Any) -> Any:
         return all_of(less(squares, const(about[4], squares)))
 
-    return compared if _in_two(about) else no
+    return compared if in_two(about) else no
 
 
-def _in_two(about: Any) -> bool:
+def in_two(about: Any) -> bool:
+    """Whether there is a cap in float32."""
     return isinstance(about, types.BaseTuple) and isinstance(about[0], types.BaseTuple)
 
 
@@ -232,15 +239,21 @@ def effect(v: Any, about: Any, near: Any) -> Any:
         gap = (t + const(about[2], v)) * const(about[0][UNIT], v)
         return power_of(t, 1.0), gap, slope
 
+    def together(v: Any, about: Any, near: Any) -> Any:
+        t, lost, slope = _together(v, about)
+        gap = (t + (lost + const(about[2], v))) * const(about[0][UNIT], v)
+        return power_of_sum(t, lost), gap, slope
+
     def anywhere(v: Any, about: Any, near: Any) -> Any:
         t, lost, slope = _whichever(v, about)
-        e = power_of(maximum(const(LOWEST, t), t), 1.0)
         low = where(_beyond(const(about[1], t)), const(0.0, t), const(about[2], t))
         gap = (t + (lost + low)) * const(about[0][UNIT], t)
-        return fma(e, lost * const(_LN2, t), e), gap, slope
+        return power_of_sum(maximum(const(LOWEST, t), t), lost), gap, slope
 
-    if _in_two(about):
-        return all_near if isinstance(near, types.NoneType) else anywhere
+    if in_two(about):
+        if isinstance(near, types.NoneType):
+            return all_near
+        return together if isinstance(near, types.Float) else anywhere
     if _swift(about):
         return unshifted if isinstance(near, types.NoneType) else shifted
     return plain if isinstance(about[0], types.NoneType) else direct

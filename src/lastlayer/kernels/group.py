@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lastlayer.kernels.effective import ANY, NEAR, all_within, effect, largest_square
-from lastlayer.kernels.jit import by_dtype, inner, one_by_one
+from lastlayer.kernels.effective import ANY, NEAR, effect
+from lastlayer.kernels.jit import by_dtype, called, inner, one_by_one
+from lastlayer.kernels.lanes import all_of
 from lastlayer.kernels.layout import MOST_SINGLE
 from lastlayer.kernels.memory import (
     lane_count,
@@ -26,9 +27,17 @@ from lastlayer.kernels.memory import (
     store,
     width,
 )
-from lastlayer.kernels.row import REST, TIES, M
-from lastlayer.kernels.simd import differ, fill, maximum, where
-from lastlayer.kernels.softcap_row import about_rows, scale_group, set_tops
+from lastlayer.kernels.row import LOW, REST, TIES, M
+from lastlayer.kernels.simd import differ, fill, less, maximum, where
+from lastlayer.kernels.softcap_group import (
+    is_near,
+    near_start,
+    numbers,
+    scale_group,
+    set_near_tops,
+    set_tops,
+)
+from lastlayer.kernels.softcap_row import about_rows
 from lastlayer.kernels.turn import (
     pairs_in,
     side,
@@ -103,66 +112,106 @@ def ask(ahead: Any, j: Any) -> None:
 
 
 @inner
-def largest_of_group(x: Any, count: Any, cap: Any, like: Any) -> Any:
-    """The largest logit of each lane, and the largest square of one where there is a cap.
+def largest_of_group(x: Any, count: Any, like: Any) -> Any:
+    """The largest logit of each lane.
 
     A NaN is passed over, unless it is the first: the sum will have it.
     """
     lanes, j = lane_count(like), 0
-    m, squares = load(x, 0, like), fill(0.0, like)
+    m = load(x, 0, like)
     while j < count:
         if j + 4 <= count:  # four together, of which none waits for another
             v, w = load(x, j * lanes, like), load(x, (j + 1) * lanes, like)
             y, z = load(x, (j + 2) * lanes, like), load(x, (j + 3) * lanes, like)
-            squares = largest_square(v, largest_square(w, squares, cap), cap)
-            squares = largest_square(y, largest_square(z, squares, cap), cap)
             m = maximum(maximum(maximum(v, w), maximum(y, z)), m)
             j += 4
         else:
             v = load(x, j * lanes, like)
-            squares = largest_square(v, squares, cap)
             m = maximum(v, m)
             j += 1
-    return m, squares
+    return m
+
+
+@by_dtype
+def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
+    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
+
+    Asks for the lines `ahead`. Under a soft-cap, z − top into `gaps` and dz/dx into `slopes`,
+    unless they are None; exp_scaled is multiplied by the latter where nothing is added to it later,
+    with `mix` None. Of near logits nothing is left then but that; whether they are is returned.
+    """
+
+    def alike(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+              mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
+        m = largest_of_group(x, count, like)
+        store(d, M, m)
+        set_tops(d, m, m, cap)
+        about = about_rows(d, 0, rate, cap, like)
+        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, mix, ahead, like)
+        scale_group(d, cap, False, lane_count(like), like)
+        return False
+
+    def either(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
+               mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
+        m = largest_of_group(x, count, like)
+        store(d, M, m)
+        start, near = near_start(m, cap), all_of(is_near(m, cap))
+        if near:
+            low = start
+            if mix is not None:
+                set_near_tops(d, start)
+                low = load(d, LOW, like)
+            about = cap, start, low, start, start
+            least = sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, mix, ahead, like)
+            near = all_of(is_near(least, cap))  # rarely are the smallest alone not
+            if mix is None:  # while the sums' logarithm is waited for
+                set_near_tops(d, start)
+        if not near:
+            _sum_anywhere(d, x, g, gaps, slopes, count, m, start, mix, ahead, like)
+        scale_group(d, cap, near, lane_count(like), like)
+        return near
+
+    return either if isinstance(cap, types.BaseTuple) else alike
 
 
 @inner
-def sum_group(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, rate: Any, cap: Any,
-              mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
-    """Maximum, sum and ties of each lane; exp_scaled of each logit into `g`.
-
-    Asks for the lines `ahead`. And z − top into `gaps`, dz/dx into `slopes`, unless they are None;
-    exp_scaled is multiplied by the latter where nothing is added to it later, with `mix` None.
-    """
-    lanes = lane_count(like)
-    m, squares = largest_of_group(x, count, cap, like)
-    store(d, M, m)
-    set_tops(d, m, cap)
-    about = about_rows(d, 0, rate, cap, like)
-    if all_within(squares, about):
-        sum_classes(d, x, g, gaps, slopes, count, m, about, NEAR, mix, ahead, like)
-    else:
-        sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, mix, ahead, like)
-    scale_group(d, cap, lanes, like)
+def _sum_anywhere(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, start: Any,
+                  mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
+    called()
+    cap = numbers(d)
+    set_tops(d, m, start, cap)
+    about = about_rows(d, 0, None, cap, like)
+    sum_classes(d, x, g, gaps, slopes, count, m, about, ANY, mix, ahead, like)
 
 
 @inner
 def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: Any, about: Any,
-                near: Any, mix: Any, ahead: Any, like: Any) -> None:  # fmt: skip
-    """The sums of `sum_group`; `near` as in effective.py."""
+                near: Any, mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
+    """The sums of `sum_group` and the smallest logits; `near` as in effective.py."""
     lanes, buffers, j = lane_count(like), (g, gaps, slopes), 0
-    sums = fill(0.0, like), fill(0.0, like)
+    sums, least, other = (fill(0.0, like), fill(0.0, like)), m, m
     while j + 2 <= count:  # two together: every number that exp needs is fetched once for both
         ask(ahead, j)
         ask(ahead, j + 1)
         sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
         sums = _with_class(x, buffers, (j + 1) * lanes, m, about, near, mix, sums, like)
+        least = _smaller(load(x, j * lanes, like), least)
+        other = _smaller(load(x, (j + 1) * lanes, like), other)
         j += 2
     if j < count:
         ask(ahead, j)
         sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
+        least = _smaller(load(x, j * lanes, like), least)
     store(d, REST, sums[0])
     store(d, TIES, fill(count, like) - sums[1])
+    return _smaller(least, other)
+
+
+@inner
+def _smaller(a: Any, b: Any) -> Any:
+    """The smaller of two, b where either is NaN."""
+    return where(less(a, b), a, b)
 
 
 @inner
@@ -172,8 +221,8 @@ def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, mix
     v, (total, others) = load(x, k, like), sums
     e, gap, slope = effect(v, about, near)
     store(buffers[0], k, _left(e, slope, buffers[2], mix))
-    _keep(buffers[1], k, gap)
-    _keep(buffers[2], k, slope)
+    _keep(buffers[1], k, gap, near, mix)
+    _keep(buffers[2], k, slope, near, mix)
     below = differ(v, m)
     more = others + fill(1.0, like)
     return where(below, total + e, total), where(below, more, others)
@@ -192,11 +241,12 @@ def _left(e: Any, slope: Any, slopes: Any, mix: Any) -> Any:
 
 
 @by_dtype
-def _keep(values: Any, at: Any, value: Any) -> Any:
-    def nothing(values: Any, at: Any, value: Any) -> None:
+def _keep(values: Any, at: Any, value: Any, near: Any, mix: Any) -> Any:
+    def nothing(values: Any, at: Any, value: Any, near: Any, mix: Any) -> None:
         pass
 
-    def kept(values: Any, at: Any, value: Any) -> None:
+    def kept(values: Any, at: Any, value: Any, near: Any, mix: Any) -> None:
         store(values, at, value)
 
-    return nothing if isinstance(values, types.NoneType) else kept
+    unused = isinstance(near, types.NoneType) and isinstance(mix, types.NoneType)
+    return nothing if unused or isinstance(values, types.NoneType) else kept

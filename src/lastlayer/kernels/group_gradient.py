@@ -11,7 +11,7 @@ from lastlayer.kernels.effective import sloped
 from lastlayer.kernels.group_results import ask_to_write
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of
-from lastlayer.kernels.memory import gather_at, lane_count, load, store
+from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import (
     ALONE,
     COUNTS,
@@ -96,19 +96,6 @@ def _slope(slopes: Any, at: Any, mix: Any, like: Any) -> Any:
         return load(slopes, at, like)
 
     return nothing if types.none in (slopes, mix) else kept
-
-
-@by_dtype
-def slope_labels(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> Any:
-    """dz/dx at the labels of rows, where `sum_group` has multiplied by it, for `slope_own`."""
-
-    def nothing(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> None:
-        pass
-
-    def gathered(d: Any, r: Any, slopes: Any, places: Any, counts: Any, mix: Any) -> None:
-        store(d, SLOPE + r, gather_at(slopes, places, counts, _F64))
-
-    return gathered if _steep(slopes, mix) else nothing
 
 
 @by_dtype

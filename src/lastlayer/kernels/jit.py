@@ -176,6 +176,21 @@ def by_dtype(choose: F) -> F:
 
 
 @intrinsic
+def called(typingctx: Any) -> Any:
+    """The function that calls this is one of its own in the machine code, not a part of a kernel.
+
+    What is rarely needed then takes no registers from what is always.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.function.attributes.discard("alwaysinline")
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def one_by_one(typingctx: Any) -> Any:
     """In a loop that vectors would not make faster: LLVM does not spend time on trying."""
 

@@ -19,13 +19,12 @@ from lastlayer.kernels.group import (
     sum_group,
 )
 from lastlayer.kernels.group_coefficients import load_coefficients, sum_coefficients
-from lastlayer.kernels.group_gradient import give_group, slope_labels, slope_own
+from lastlayer.kernels.group_gradient import give_group, slope_own
 from lastlayer.kernels.group_results import goes_past, results_ahead, store_group
 from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
 from lastlayer.kernels.integers import as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
-    gather_at,
     lane_count,
     load,
     load_up_to,
@@ -38,18 +37,15 @@ from lastlayer.kernels.row import (
     LABEL,
     LANES,
     LOSS,
-    PICKED,
     SAMPLE,
-    TOP,
-    M,
     describe,
     finish_coefficients,
     finish_index,
     finish_normaliser,
     give_run,
 )
-from lastlayer.kernels.simd import equal, fill, less, where
-from lastlayer.kernels.softcap_row import scale_factors
+from lastlayer.kernels.simd import fill, less, where
+from lastlayer.kernels.softcap_group import keep_numbers, pick_group, scale_group_factors
 from lastlayer.kernels.staging import up_to_a_line
 from lastlayer.kernels.vecmath import rate_of
 
@@ -67,22 +63,6 @@ def _pointer_if(a: Any, b: Any, address: Any, like: Any) -> Any:
         return pointer(address, like)
 
     return nothing if types.none in (a, b) else place
-
-
-@by_dtype
-def _pick(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> Any:
-    """What the labels' logits of rows are behind the cap; the top where they are it."""
-
-    def plain(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> None:
-        store(d, PICKED + r, gather_at(x, places, counts, _F64))
-
-    def kept(d: Any, r: Any, x: Any, gaps: Any, places: Any, counts: Any, cap: Any) -> None:
-        gap = gather_at(gaps, places, counts, _F64)
-        at_top = equal(gather_at(x, places, counts, _F64), load(d, M + r, _F64))
-        gap = where(at_top, fill(0.0, _F64), gap)
-        store(d, PICKED + r, load(d, TOP + r, _F64) + gap)
-
-    return plain if isinstance(cap, types.NoneType) else kept
 
 
 @kernel
@@ -105,6 +85,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     slopes = _pointer_if(cap, g, scratch + SLOPES, like)
     rate = rate_of(temperature, like)
     d[FAULTS] = 0.0
+    keep_numbers(d, cap)
 
     row = lo
     while row < hi:
@@ -114,7 +95,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
-        sum_group(d, logits, result, gaps, slopes, count, rate, cap, mix, ahead, like)
+        near = sum_group(d, logits, result, gaps, slopes, count, rate, cap, mix, ahead, like)
         describe(d, row, tile, indices, classes, samples, ignore)
         if mix is not None:
             load_coefficients(d, targets, outer * targets[1] + position * targets[2], t, w, mix,
@@ -126,8 +107,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                 counts = less(zero, load(d, SAMPLE + r, _F64))
                 places = one_a_lane(labels, lanes, r)
                 store(d, LABEL + r, where(counts, as_floats(labels), fill(-1.0, _F64)))
-                _pick(d, r, logits, gaps, places, counts, cap)
-                slope_labels(d, r, slopes, places, counts, mix)
+                pick_group(d, r, logits, gaps, slopes, places, counts, cap, near, mix)
         if mix is None:
             finish_index(d, numbers, g, tile, like)
         else:
@@ -136,7 +116,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 
         if g is not None:
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
-            scale_factors(d, rate, cap)
+            scale_group_factors(d, cap)
             slope_own(d, slopes, mix)
             beyond = goes_past(past, g, start, place, count, tile, like)
             ahead = results_ahead(g, start, place, count, beyond, spare, like)
@@ -177,7 +157,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
             if logarithms:
                 log_softmax_group(d, logits, result, count, results, like)
             else:
-                m, _ = largest_of_group(logits, count, None, like)
+                m = largest_of_group(logits, count, like)
                 softmax_group(logits, result, m, count, ahead, results, like)
             store_group(result, y, start, place, count, tile, beyond, spare, like)
         row += tile

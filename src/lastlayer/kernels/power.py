@@ -86,7 +86,18 @@ def exponent(v: Any, start: Any) -> Any:
 def power_of(t: Any, scale: Any) -> Any:
     """2^64 · scale · 2^t of what `exponent` gives."""
     n = _below(t)
-    r = _fraction(t, n)
+    return _power(_fraction(t, n), n, scale)
+
+
+@inner
+def power_of_sum(t: Any, lost: Any) -> Any:
+    """2^64 · 2^(t + lost) of a t and what its rounding has lost."""
+    n = _below(t)
+    return _power(_fraction(t, n) + lost, n, 1.0)
+
+
+@inner
+def _power(r: Any, n: Any, scale: Any) -> Any:
     p = fma(lifted(_P5 * scale, r), r, lifted(_P4 * scale, r))
     p = fma(fma(p, r, lifted(_P3 * scale, r)), r, lifted(_P2 * scale, r))
     p = fma(fma(p, r, lifted(_P1 * scale, r)), r, lifted(scale, r))

@@ -46,7 +46,8 @@ HIGH, LOW, LIMIT, SLOPE = 16 * ROWS, 17 * ROWS, 18 * ROWS, 19 * ROWS  # see soft
 LACK, LEADS, LABEL = 20 * ROWS, 21 * ROWS, 22 * ROWS  # the label of a row that counts, or −1
 FAULTS = 23 * ROWS  # a number for the whole call: above 0 where soft targets are none
 NEAR_LIMIT = 24 * ROWS  # see softcap_row.py
-STATES = 25 * ROWS
+NUMBERS = 25 * ROWS  # those of a soft-cap, for the whole call too, see softcap_group.py
+STATES = 27 * ROWS
 
 
 @inner

@@ -11,7 +11,7 @@ from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import all_of, first_of
 from lastlayer.kernels.memory import as_like, lane_count, load, store
 from lastlayer.kernels.power import is_swift, power_scaled, start_of
-from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, NEAR_LIMIT, REST, ROWS, TOP, M
+from lastlayer.kernels.row import FACTOR, HIGH, LIMIT, LOW, NEAR_LIMIT, ROWS, TOP, M
 from lastlayer.kernels.simd import (
     bits,
     const,
@@ -24,21 +24,34 @@ from lastlayer.kernels.simd import (
     where,
 )
 from lastlayer.kernels.softcap import capped_and_slope
-from lastlayer.kernels.softcap_call import CAP, NEAR_TO, RATE, REACH, UNIT, T, series_in_pairs
+from lastlayer.kernels.softcap_call import (
+    CAP,
+    MIDDLE,
+    NEAR_TO,
+    OUTER,
+    RATE,
+    REACH,
+    START,
+    UNIT,
+    T,
+    series_in_pairs,
+)
 from lastlayer.kernels.vecmath import unscale
 
 _F64, _LN2 = np.float64(0), 0.6931471805599453
 _FARTHEST = 88.0  # (top − x) / T from which on RATE (x − top) would be rounded too coarsely
+# Adding it rounds to multiples of 2^-18: what is left of one less a t that is one is a float32.
+_GRID = 1.5 * 2.0**34
 BEYOND = 2.0**14  # from which on RATE · top has lost too much as a float32
 
 # --------------------------------------------------------------------------- a row's maximum
 
 
 @inner
-def _top_of(m: Any, cap: Any) -> Any:
+def top_of(m: Any, cap: Any) -> Any:
     """cap · tanh(m / cap) of vectors of float64."""
     s, reach = m * m, const(cap[REACH], m)
-    top = m * fma(series_in_pairs(s, cap), s, const(cap[RATE], m)) * const(cap[UNIT], m)
+    top = m * fma(series_in_pairs(s, cap), s, const(cap[START], m)) * const(cap[UNIT], m)
     within = less(s, reach * reach)
     if not all_of(within):
         top = where(within, top, capped_and_slope(m, cap[CAP])[0])
@@ -46,14 +59,15 @@ def _top_of(m: Any, cap: Any) -> Any:
 
 
 @inner
-def _starts_of(top: Any, cap: Any) -> Any:
+def starts_of(top: Any, cap: Any) -> Any:
     """Of rows with such a top, −RATE · top in two parts, of which the first is a float32, and the
     squares up to which logits are within reach and near. Of vectors of float64 and numbers.
     """  # fmt: skip
     zero, infinite = const(0.0, top), const(np.inf, top)
     finite = less(top, infinite) & less(negative(infinite), top)
     y = where(finite, top, zero) * const(cap[RATE], top)
-    high = from_bits(bits(y) & const(-1 << 29, bits(y)))
+    grid = (y + const(_GRID, y)) - const(_GRID, y)
+    high = from_bits(bits(grid) & const(-1 << 29, bits(y)))
     reach = _least(const(cap[REACH], top), const(_FARTHEST * cap[T], top) - top)
     near_by = finite & less(maximum(y, negative(y)), const(BEYOND, y))
     reach = where(near_by, maximum(reach, zero), zero)
@@ -67,7 +81,7 @@ def _least(a: Any, b: Any) -> Any:
 
 
 @inner
-def _scale(high: Any, low: Any) -> Any:
+def lacked(high: Any, low: Any) -> Any:
     """2^low, what a start that is `high` has lost, 2^-10 at most; 1 where it is BEYOND."""
     known = less(maximum(high, negative(high)), const(BEYOND, high))
     x = where(known, low * const(_LN2, low), const(0.0, low))
@@ -89,8 +103,8 @@ def set_top(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> Any:
         d[TOP + r] = capped_and_slope(m, cap)[0]
 
     def in_two(d: Any, r: Any, m: Any, rate: Any, cap: Any) -> None:
-        d[TOP + r] = first_of(_top_of(fill(m, _F64), cap))
-        d[HIGH + r], d[LOW + r], d[LIMIT + r], d[NEAR_LIMIT + r] = _starts_of(d[TOP + r], cap)
+        d[TOP + r] = first_of(top_of(fill(m, _F64), cap))
+        d[HIGH + r], d[LOW + r], d[LIMIT + r], d[NEAR_LIMIT + r] = starts_of(d[TOP + r], cap)
 
     if isinstance(cap, types.NoneType):
         return swiftly if is_swift(rate) else same
@@ -119,27 +133,9 @@ def set_all_tops(d: Any, rate: Any, cap: Any) -> Any:
             store(d, TOP + r, capped_and_slope(load(d, M + r, _F64), cap)[0])
 
     def in_two(d: Any, rate: Any, cap: Any) -> None:
-        set_tops(d, None, cap)
-
-    if isinstance(cap, types.NoneType):
-        return swiftly if is_swift(rate) else same
-    return in_two if isinstance(cap, types.BaseTuple) else direct
-
-
-@by_dtype
-def set_tops(d: Any, m: Any, cap: Any) -> Any:
-    """The same of as many rows as lanes, whose largest logits are a vector m and at M."""
-
-    def same(d: Any, m: Any, cap: Any) -> None:
-        store(d, TOP, m)
-
-    def direct(d: Any, m: Any, cap: Any) -> None:
-        store(d, TOP, capped_and_slope(m, cap)[0])
-
-    def in_two(d: Any, m: Any, cap: Any) -> None:
         for r in range(0, ROWS, lane_count(_F64)):
-            top = _top_of(load(d, M + r, _F64), cap)
-            high, low, within, near = _starts_of(top, cap)
+            top = top_of(load(d, M + r, _F64), cap)
+            high, low, within, near = starts_of(top, cap)
             store(d, TOP + r, top)
             store(d, HIGH + r, high)
             store(d, LOW + r, low)
@@ -147,7 +143,7 @@ def set_tops(d: Any, m: Any, cap: Any) -> Any:
             store(d, NEAR_LIMIT + r, near)
 
     if isinstance(cap, types.NoneType):
-        return same
+        return swiftly if is_swift(rate) else same
     return in_two if isinstance(cap, types.BaseTuple) else direct
 
 
@@ -162,27 +158,11 @@ def scale_of(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return d[LOW + r] * unscale(like)
 
     def in_two(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
-        return _scale(d[HIGH + r], d[LOW + r]) * unscale(like)
+        return lacked(d[HIGH + r], d[LOW + r]) * unscale(like)
 
     if isinstance(cap, types.BaseTuple):
         return in_two
     return swiftly if is_swift(rate) else alike
-
-
-@by_dtype
-def scale_group(d: Any, cap: Any, lanes: Any, like: Any) -> Any:
-    """The sums of as many rows as lanes, multiplied by the same."""
-
-    def alike(d: Any, cap: Any, lanes: Any, like: Any) -> None:
-        for r in range(0, lanes, lane_count(_F64)):
-            store(d, REST + r, load(d, REST + r, _F64) * fill(unscale(like), _F64))
-
-    def in_two(d: Any, cap: Any, lanes: Any, like: Any) -> None:
-        for r in range(0, lanes, lane_count(_F64)):
-            rest = load(d, REST + r, _F64) * fill(unscale(like), _F64)
-            store(d, REST + r, rest * _scale(load(d, HIGH + r, _F64), load(d, LOW + r, _F64)))
-
-    return in_two if isinstance(cap, types.BaseTuple) else alike
 
 
 @by_dtype
@@ -198,7 +178,7 @@ def scale_factors(d: Any, rate: Any, cap: Any) -> Any:
 
     def in_two(d: Any, rate: Any, cap: Any) -> None:
         for r in range(0, ROWS, lane_count(_F64)):
-            scale = _scale(load(d, HIGH + r, _F64), load(d, LOW + r, _F64))
+            scale = lacked(load(d, HIGH + r, _F64), load(d, LOW + r, _F64))
             store(d, FACTOR + r, load(d, FACTOR + r, _F64) * scale)
 
     if isinstance(cap, types.BaseTuple):
@@ -206,7 +186,8 @@ def scale_factors(d: Any, rate: Any, cap: Any) -> Any:
     return swiftly if is_swift(rate) else alike
 
 
-# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT).
+# What logits are compared with: (cap, top, rate of exp), or (cap, HIGH, LOW, LIMIT, NEAR_LIMIT,
+# and up to where several vectors of a row go together).
 # For the sums of power.py (None, top, rate, start, shift).
 
 
@@ -221,14 +202,14 @@ def about_base(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (cap, as_like(base, like), rate), 1.0
 
     def in_two(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
-        high, low, within, near = _starts_of(base, cap)
+        high, low, within, near = starts_of(base, cap)
         scale = 1.0
         if base != top:
-            of_top = _starts_of(top, cap)
-            scale = _scale(high, low) / _scale(of_top[0], of_top[1])
+            of_top = starts_of(top, cap)
+            scale = lacked(high, low) / lacked(of_top[0], of_top[1])
         return (
             cap, as_like(high, like), as_like(low, like), as_like(within, like),
-            as_like(near, like),
+            as_like(near, like), as_like(maximum(cap[OUTER], _least(cap[MIDDLE], within)), like),
         ), scale  # fmt: skip
 
     def swiftly(base: Any, top: Any, rate: Any, cap: Any, like: Any) -> Any:
@@ -258,6 +239,7 @@ def about_row(d: Any, r: Any, rate: Any, cap: Any, like: Any) -> Any:
         return (
             cap, as_like(d[HIGH + r], like), as_like(d[LOW + r], like),
             as_like(d[LIMIT + r], like), as_like(d[NEAR_LIMIT + r], like),
+            as_like(maximum(cap[OUTER], _least(cap[MIDDLE], d[LIMIT + r])), like),
         )  # fmt: skip
 
     if isinstance(cap, types.BaseTuple):
