@@ -93,7 +93,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               w_like: Any) -> Any:  # fmt: skip
     """As `wide.loss_rows`, for at most 160 classes, 112 in float64.
 
-    All layouts are alike here, so `staged` is None; results are never written past the caches.
+    All layouts are alike here, so `staged` is None.
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, w = pointer(x[0], x_like), pointer(weights, w_like)
