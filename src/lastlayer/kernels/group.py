@@ -48,7 +48,7 @@ from lastlayer.kernels.turn import (
 _F64 = np.float64(0)
 
 # bytes: how far before its use memory is asked for, into L1; and groups of more classes into L2;
-# of each class where its rows lie side by side
+# of each class where its rows lie side by side and few lines are, which may share a cache's set
 AHEAD, FAR_AHEAD, MOST_NEAR, LINES_AHEAD = 4096, 16384, 32, 128
 
 # working memory, in bytes: logits, results and coefficients, of a soft-cap z − top and dz/dx,
@@ -94,7 +94,7 @@ def lines_ahead(layout: Any, start: Any, memory: Any, count: Any, like: Any) -> 
     far apart it is the same line again.
     """
     far, rows, lanes, size = count > MOST_NEAR, layout[2], lane_count(like), width(memory[0])
-    if rows == 1:
+    if rows == 1 and not far:
         return memory, start + LINES_AHEAD // size, layout[3], far
     beside = layout[3] == 1 and count <= rows < 2 * count
     distance = (FAR_AHEAD if far else AHEAD) if beside else 0

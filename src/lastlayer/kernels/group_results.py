@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.kernels.group import AHEAD, MOST_NEAR
+from lastlayer.kernels.group import AHEAD, LINES_AHEAD, MOST_NEAR
 from lastlayer.kernels.jit import inner, one_by_one
 from lastlayer.kernels.memory import (
     address_at,
@@ -44,9 +44,12 @@ def results_ahead(layout: Any, start: Any, memory: Any, count: Any, past: Any, s
     """As `lines_ahead` for `ask_to_write`; what goes past the caches is not asked for."""
     if past:
         return spare, 0, 0
-    beside = layout[3] == 1 and count <= layout[2] < 2 * count
-    step = lane_count(like) * layout[2] // count if beside else 0
-    return memory, start + (AHEAD // width(memory[0]) if beside else 0), step
+    rows, classes, size = layout[2], layout[3], width(memory[0])
+    if rows == 1 and classes * size % BYTES != 0:  # else they may share a set of a cache
+        return memory, start + LINES_AHEAD // size, classes
+    beside = classes == 1 and count <= rows < 2 * count
+    step = lane_count(like) * rows // count if beside else 0
+    return memory, start + (AHEAD // size if beside else 0), step
 
 
 @inner

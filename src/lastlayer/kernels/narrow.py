@@ -73,7 +73,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
               w_like: Any) -> Any:  # fmt: skip
     """As `wide.loss_rows`, for at most 160 classes, 112 in float64.
 
-    All layouts are alike here, so `staged` is None; results are never written past the caches.
+    All layouts are alike here, so `staged` is None.
     """
     d, losses = pointer(states, _F64), pointer(loss, like)
     memory, w = pointer(x[0], x_like), pointer(weights, w_like)
@@ -91,7 +91,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        tile = up_to_a_line(x, g, outer, position, width(x_like), tile)
+        if g is not None:  # whose lines are then written whole
+            tile = up_to_a_line(x, g, outer, position, width(x_like), tile)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
@@ -141,7 +142,8 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     while row < hi:
         outer, position = row // inner_count, row % inner_count
         tile = min(lanes, inner_count - position, hi - row)
-        tile = up_to_a_line(x, y, outer, position, width(x_like), tile)
+        if y is not None:  # whose lines are then written whole
+            tile = up_to_a_line(x, y, outer, position, width(x_like), tile)
         start = outer * x[1] + position * x[2]
         load_group(x, start, memory, count, tile, logits, like)
         ahead = lines_ahead(x, start, memory, count, like)
