@@ -89,6 +89,20 @@ def test_rows_of_the_gradient_sum_to_0(x: Any, seed: int, wide: bool, kind: str)
     assert (np.abs(total) <= 8e-6 * np.maximum(size, 1e-37) + 3e-7 * (kind != "index")).all()
 
 
+@pytest.mark.parametrize("classes", [2, 100, 220, 1700])
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_class_whose_exponential_is_1_need_not_be_the_maximum(classes: int, label: int) -> None:
+    x = np.full((1, classes), -2e4, np.float32)
+    x[0, :2] = 5e-21, 0
+    soft = np.zeros((1, classes))
+    soft[0, label], soft[0, 0] = 0.6, soft[0, 0] + 0.4
+    for labels, options in (([label], {"label_smoothing": 0.2}), (soft, {})):
+        gradient = ll.cross_entropy_with_grad(x, labels, **options)[1][0]
+        assert abs(gradient.sum(dtype=np.float64)) < 1e-6
+        wide = ll.cross_entropy_with_grad(x.astype(np.float64), labels, **options)[1][0]
+        np.testing.assert_allclose(gradient, wide, rtol=8e-6, atol=1e-8)
+
+
 @given(logits(st.integers(-1000, 1000).map(float)), labels_of, st.integers(-4000, 4000))
 @settings(deadline=None, max_examples=100)
 def test_a_shift_that_does_not_round_changes_no_bit(x: Any, seed: int, shift: int) -> None:

@@ -177,7 +177,8 @@ def cross_entropy_with_grad(
         As for `cross_entropy`.
     out : ndarray, optional
         Where to write the gradient, of the shape and dtype of the logits. ``out=logits`` is
-        allowed: the gradient then takes the place of the logits and no further memory is needed.
+        allowed: the gradient then takes the place of the logits and no further memory is needed;
+        an error leaves them as they are. Another array may have been written to after a LabelError.
     label_grad : bool, default False
         With distributions as labels, return the gradient with respect to them as well; this
         needs further memory of the size of the logits.
@@ -246,10 +247,10 @@ def cross_entropy_with_grad(
     if label_grad and problem.targets is None:
         raise ValueError("label_grad needs floating labels: class indices have no gradient")
     read = (problem.targets, problem.indices, problem.sample_weight, problem.class_weight)
-    place_given = out is not None
     out = contract.as_out(out, x, read)
-    if place_given and problem.targets is not None and not kernels.targets_fit(problem.targets):
-        problem.check_targets()  # before anything is written
+    in_place = np.may_share_memory(out, x)
+    if in_place and problem.targets is not None and not kernels.targets_fit(problem.targets):
+        problem.check_targets()  # before the logits are written over
     by_label = _label_gradient(problem) if label_grad else None  # before `out` replaces the logits
     loss = kernels.cross_entropy(problem, contract.last(out, problem.axis))
     return (loss, out) if by_label is None else (loss, out, by_label)
