@@ -26,8 +26,7 @@ from lastlayer.kernels.halves import (
 )
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep, less_share
-from lastlayer.kernels.lanes import all_of, fold_largest, total_of
-from lastlayer.kernels.largest import block_max
+from lastlayer.kernels.lanes import fold_largest
 from lastlayer.kernels.memory import (
     address_at,
     first_lanes,
@@ -41,8 +40,7 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.row import BLOCK
-from lastlayer.kernels.simd import const, differ, equal, fill, fma, four, less, maximum, where
+from lastlayer.kernels.simd import const, differ, equal, fill, four, maximum, where
 from lastlayer.kernels.softcap_blocks import sum_together
 from lastlayer.kernels.vecmath import times
 
@@ -57,41 +55,33 @@ def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
 
 
 @inner
-def blocks_below(x: Any, at: Any, left: Any, ahead: Any, m: Any, about: Any, scale: Any, rest: Any,
-                 kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
-    """(how many logits, rest + scale · Σ exp_scaled(z_j − top) of them, what `block_max` says of
-    the block after them): those of the first blocks of x[at : at + left] that are all below m.
+def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: Any,
+                like: Any) -> Any:  # fmt: skip
+    """Σ exp_scaled(z_j − top), lane by lane, of a block in which no logit is the maximum.
 
     Each of them goes to kept[to] and on, unless that is None. The memory `ahead` elements further
-    on is asked for meanwhile. What a block needs stays in registers for all of them.
-    """  # fmt: skip
-    lanes, j, last, shift = lane_count(like), at, at + left, to - at
-    most = fill(-np.inf, like)
-    while j < last:
-        end, s = min(j + BLOCK, last), four(like)
-        most = block_max(x, j, end - j, m, like)
-        if not all_of(less(most, fill(m, like))):
+    on is asked for meanwhile.
+    """
+    lanes, end, j, shift = lane_count(like), at + n, at, to - at
+    s = four(like)
+    while j + 4 * lanes <= end:
+        v = load_four(x, j, kept, s)
+        if not all_within(v * v, about):
             break
-        while j + 4 * lanes <= end:
-            v = load_four(x, j, kept, s)
-            if not all_within(v * v, about):
-                break
-            ask(x, j + ahead, lanes)
-            e, _, slope = effect(v, about, NEAR)
-            keep(kept, shift + j, None, sloped(e, slope))
-            s = s + e
-            j += 4 * lanes
-        j, a, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
-        while j < end:
-            prefetch(x, j + ahead)
-            w = load_up_to(x, j, end - j, -np.inf, like)
-            f, _, slope_1 = effect(w, about, ANY)
-            keep(kept, shift + j, end - j, sloped(f, slope_1))
-            a = a + f
-            j += lanes
-        j = end
-        rest = fma(np.float64(total_of(a + fold_four(x, kept, s))), scale, rest)
-    return j - at, rest, most
+        ask(x, j + ahead, lanes)
+        e, _, slope = effect(v, about, NEAR)
+        keep(kept, shift + j, None, sloped(e, slope))
+        s = s + e
+        j += 4 * lanes
+    j, a, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
+    while j < end:
+        prefetch(x, j + ahead)
+        w = load_up_to(x, j, end - j, -np.inf, like)
+        f, _, slope_1 = effect(w, about, ANY)
+        keep(kept, shift + j, end - j, sloped(f, slope_1))
+        a = a + f
+        j += lanes
+    return a + fold_four(x, kept, s)
 
 
 @inner

@@ -41,19 +41,6 @@ def kept_at(row: Any, block: Any, count: Any, like: Any) -> Any:
 
 
 @by_dtype
-def kept_together(kept: Any, block: Any, left: Any, like: Any) -> Any:
-    """Of how many of the `left` logits the exponentials go one after the other, if anywhere."""
-
-    def all_of_them(kept: Any, block: Any, left: Any, like: Any) -> Any:
-        return left
-
-    def as_there_is_room(kept: Any, block: Any, left: Any, like: Any) -> Any:
-        return min(left, BYTES // width(like) - block if holds(block, like) else BLOCK)
-
-    return all_of_them if isinstance(kept, types.NoneType) else as_there_is_room
-
-
-@by_dtype
 def worthwhile(result: Any, mix: Any, cap: Any) -> Any:
     """None where no exponential is computed twice, or more is made of it than a product.
 

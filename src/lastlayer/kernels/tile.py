@@ -12,18 +12,17 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.ahead import far_ahead
-from lastlayer.kernels.blocks import block_sum, blocks_below
+from lastlayer.kernels.blocks import block_below, block_sum
 from lastlayer.kernels.coefficients import block_coefficients, block_distance, block_faults
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.kept import ROOM, kept_at, kept_together, note
-from lastlayer.kernels.lanes import largest_across, largest_of, total_of, totals_across
+from lastlayer.kernels.kept import ROOM, kept_at, note
+from lastlayer.kernels.lanes import all_of, largest_across, largest_of, total_of, totals_across
 from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.memory import as_like, lane_count, store
 from lastlayer.kernels.row import (
     AT_TOP,
     BEHIND,
     BELOW,
-    BLOCK,
     FAULTS,
     HIGH,
     LIMIT,
@@ -36,7 +35,7 @@ from lastlayer.kernels.row import (
     TOP,
     M,
 )
-from lastlayer.kernels.simd import fma
+from lastlayer.kernels.simd import fill, fma, less
 from lastlayer.kernels.softcap_row import about_row, scale_of, set_all_tops, set_top
 from lastlayer.kernels.staging import stage, unstage
 
@@ -80,40 +79,40 @@ def rise(d: Any, r: Any, m: Any, rate: Any, inv_t: Any, cap: Any) -> None:
 
 
 @inner
-def merge(d: Any, r: Any, x: Any, at: Any, n: Any, left: Any, ahead: Any, known: Any, after: Any,
-          rate: Any, inv_t: Any, cap: Any, totals: Any, kept: Any, to: Any,
-          like: Any) -> Any:  # fmt: skip
-    """Add blocks to a row's maximum, sum and ties; their exponentials to kept[to] and on.
+def merge(d: Any, r: Any, x: Any, at: Any, n: Any, ahead: Any, known: Any, after: Any, rate: Any,
+          inv_t: Any, cap: Any, totals: Any, kept: Any, to: Any, like: Any) -> Any:  # fmt: skip
+    """Add a block to a row's maximum, sum and ties; its exponentials to kept[to] and on.
 
-    Where the maximum is `known` one of n logits, whose sums go to `add_totals`; and if the next
-    row's logits begin `after` elements further on (neither 0 nor None), its maximum is taken
-    meanwhile. Elsewhere as many of the `left` logits as are below the maximum, or the first block
-    if it is not. Returns how many, and whether one of them may be the row's maximum.
+    Where the maximum is `known` the sums go to `add_totals`; and if the next row's logits begin
+    `after` elements further on (neither 0 nor None), its maximum is taken meanwhile. Returned is
+    whether a logit may be the row's maximum.
     """
+    reached = True
     if not known:
-        # rarely in a long row is a maximum reached
-        about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, cap, like)
-        level, rest = as_like(d[M + r], like), d[REST + r]
-        below, d[REST + r], most = blocks_below(x, at, left, ahead, level, about, scale, rest, kept,
-                                                to, like)  # fmt: skip
-        if below > 0:
-            return below, False
-        m = np.float64(largest_of(most))
-        if m > d[M + r]:
-            rise(d, r, m, rate, inv_t, cap)
-    about, level = about_row(d, r, rate, cap, like), as_like(d[M + r], like)
-    total, ties, most = block_sum(x, at, n, ahead, after, level, about, kept, to, like)
-    if known:
-        store(totals, r * lane_count(like), total)
-        store(totals, (TILE + r) * lane_count(like), ties)
-        if after is not None and after != 0:
-            d[M + r + 1] = np.float64(largest_of(most))
-            set_top(d, r + 1, d[M + r + 1], rate, cap)
+        # rarely in a long row: known without comparing one lane with another
+        most = block_max(x, at, n, as_like(d[M + r], like), like)
+        reached = not all_of(less(most, fill(as_like(d[M + r], like), like)))
+        if reached:
+            m = np.float64(largest_of(most))
+            if m > d[M + r]:
+                rise(d, r, m, rate, inv_t, cap)
+    about, scale = about_row(d, r, rate, cap, like), scale_of(d, r, rate, cap, like)
+    if reached:
+        level = as_like(d[M + r], like)
+        total, ties, most = block_sum(x, at, n, ahead, after, level, about, kept, to, like)
+        if known:
+            store(totals, r * lane_count(like), total)
+            store(totals, (TILE + r) * lane_count(like), ties)
+            if after is not None and after != 0:
+                d[M + r + 1] = np.float64(largest_of(most))
+                set_top(d, r + 1, d[M + r + 1], rate, cap)
+        else:
+            d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
+            d[TIES + r] += np.float64(total_of(ties))
     else:
-        scale = scale_of(d, r, rate, cap, like)
+        total = block_below(x, at, n, ahead, about, kept, to, like)
         d[REST + r] = fma(np.float64(total_of(total)), scale, d[REST + r])
-        d[TIES + r] += np.float64(total_of(ties))
-    return n, True
+    return reached
 
 
 # Rows of at most a block: steps between lanes are taken for sixteen of them together.
@@ -220,22 +219,17 @@ def whole_rows(step: Any, r: Any, tile: Any, by_turns: Any) -> Any:
 @inner
 def add_block(extra: Any, r: Any, block: Any, n: Any, x: Any, at: Any, t: Any, t_at: Any, g: Any,
               to: Any) -> None:  # fmt: skip
-    """The sums of some blocks of a row, for `visit`."""
+    """The sums of a block, for `visit`."""
     (d, whole, by_turns, step, tile, rate, inv_t, cap, weights, mix, totals, count, kept, bases,
      like) = extra  # fmt: skip
     first, after, ahead = whole_rows(step, r, tile, by_turns)
     if whole and r == 0:
         find_largest(d, x, at, step, n, first, rate, cap, totals, like)
-    ahead, size, j = ahead if whole else far_ahead(x), n if whole else BLOCK, 0
-    while j < n:
-        m, to_kept = min(size, n - j), kept_at(r, block + j, count, like)
-        left = m if mix is not None else kept_together(kept, block + j, n - j, like)
-        m, reached = merge(d, r, x, at + j, m, left, ahead, whole, after, rate, inv_t, cap, totals,
-                           kept, to_kept, like)  # fmt: skip
-        note(bases, r, block + j, m, d[TOP + r], like)
-        add_coefficients(d, r, block + j, m, x, at + j, t, t_at + j, reached, rate, cap, weights,
-                         mix, like)  # fmt: skip
-        j += m
+    ahead, to_kept = ahead if whole else far_ahead(x), kept_at(r, block, count, like)
+    reached = merge(d, r, x, at, n, ahead, whole, after, rate, inv_t, cap, totals, kept, to_kept,
+                    like)  # fmt: skip
+    note(bases, r, block, n, d[TOP + r], like)
+    add_coefficients(d, r, block, n, x, at, t, t_at, reached, rate, cap, weights, mix, like)
     if whole and r == tile - 1:
         add_totals(d, n, rate, cap, t, weights, mix, totals, like)
 

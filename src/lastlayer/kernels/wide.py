@@ -103,7 +103,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
     per_t = numbers[INVERSE_TEMPERATURE]
     kept, bases = room(scratch + KEPT, worthwhile(g, mix, cap), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
-    size = count if staged is None else LONGEST if whole else BLOCK
+    size = LONGEST if whole else BLOCK
     by_turns = rows_by_turns(count, g, cap)
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
     if g is None:
@@ -167,7 +167,7 @@ def normalise_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, y: An
     result, line = pointer(scratch + G_BUFFER, x_like), pointer(scratch + SPARE, x_like)
     kept, bases = room(scratch + KEPT, worthwhile(y, None, None), staged, like)
     totals, whole = pointer(scratch + TOTALS, like), count <= LONGEST
-    size = count if staged is None else LONGEST if whole else BLOCK
+    size = LONGEST if whole else BLOCK
     most = max(1, min(TILE, TILE_LOGITS // count)) if staged is None else TILE
 
     row = lo
