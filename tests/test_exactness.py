@@ -164,3 +164,17 @@ def test_the_largest_of_many_classes_alike_keeps_its_gradient(front_end: str, cl
     _, gradient = FRONT_ENDS[front_end](x, np.array([7]), reduction="none", **options)
     top = int(x[0].argmax())
     assert abs(mp.mpf(float(gradient[0, top])) - exact[top]) <= 2e-14 * sizes[top]
+
+
+@pytest.mark.parametrize("classes", [64, 112, 113, 160, 161, 1000])
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.999}, {"softcap": 33.9}], ids=str)
+def test_terms_that_are_rounded_alike_are_added_within_the_bound(
+    classes: int, options: dict[str, Any]
+) -> None:
+    lead = 40 + np.arange(1, 200_000, 37) * 2.0**-18
+    x = np.full((lead.size, classes), -40, np.float32)
+    x[:, 0] = lead
+    y = np.zeros(lead.size, int)
+    got = ll.cross_entropy(x, y, reduction="none", **options)
+    right = ll.cross_entropy(x.astype(np.float64), y, reduction="none", **options)
+    np.testing.assert_allclose(got, right, rtol=5e-6, atol=0)

@@ -385,3 +385,15 @@ def test_more_than_two_to_the_31_bytes_are_addressed() -> None:
         far = ll.cross_entropy(x, y, reduction="none")
         np.testing.assert_array_equal(far[[0, -1]], loss)
         del x
+
+
+def test_a_soft_target_of_minus_0_is_one_in_every_layout() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 1000, 300)).astype(np.float32)
+    t = np.full(x.shape, 1 / 300, np.float32)
+    t[0, 0, 0] = -0.0
+    want, gradient = ll.cross_entropy_with_grad(x, t)
+    foreign = x.astype(x.dtype.newbyteorder())
+    assert ll.cross_entropy(foreign, t) == want
+    own = x.copy()
+    assert ll.cross_entropy_with_grad(own, t, out=own)[0] == want
+    np.testing.assert_array_equal(own, gradient)

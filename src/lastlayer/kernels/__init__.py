@@ -61,8 +61,7 @@ def plain_cross_entropy(
 ) -> float | None:
     """A call of the commonest kind: the reduced loss, and the gradient into an array if given.
 
-    `options`, where any is asked for, are label_smoothing, z_loss, softcap and temperature; they
-    alone are checked here.
+    `options`, where any is asked for, are label_smoothing, z_loss, softcap and temperature.
 
     None for every other call, and for one that is wrong: `cross_entropy` and the contract's checks
     are for those.
@@ -91,7 +90,10 @@ def plain_cross_entropy(
         and (gradient is logits or not np.may_share_memory(gradient, logits))
     ):
         return None
-    asked = None if options is None else as_options(*options)
+    try:
+        asked = None if options is None else as_options(*options)
+    except (TypeError, ValueError):
+        return None
     if class_weight is not None:
         if (
             (asked and asked[0])  # for smoothing weights are another thing
@@ -99,13 +101,18 @@ def plain_cross_entropy(
             or class_weight.shape != shape[1:]
             or class_weight.dtype not in _FLOATS
             or (gradient is not None and np.may_share_memory(gradient, class_weight))
-            or not 0 <= class_weight.min() <= class_weight.max() <= LARGEST
+            or not _within_range(class_weight)
         ):
             return None
         class_weight = np.require(class_weight, np.float64, ["C", "A"])
     return _load("plain").cross_entropy(  # type: ignore[no-any-return]
         logits, labels, gradient, ignore_index, reduction == "mean", asked, class_weight
     )
+
+
+def _within_range(weights: Array) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool(weights.min() >= 0 and weights.max() <= LARGEST)
 
 
 def targets_fit(targets: Array) -> bool:

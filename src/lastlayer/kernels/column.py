@@ -14,7 +14,6 @@ from lastlayer.contract import Array, Floats, Indices, address
 from lastlayer.kernels import threads
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import total_of as total_of_lanes
-from lastlayer.kernels.layout import MANY_ROWS
 from lastlayer.kernels.memory import (
     gather_at,
     lane_count,
@@ -28,6 +27,7 @@ from lastlayer.labels import weight_of_labels as weight_of_few
 
 BLOCK = 1024  # rows whose losses are summed before the sums are
 
+MANY_ROWS = 1 << 16  # that are worth being looked at, and added up, by several threads
 _CHUNK = 1 << 20  # bytes of rows that stay in a cache while their losses are added up
 
 _F64, _I64 = np.float64(0), np.int64(0)
@@ -155,19 +155,21 @@ def in_chunks(
     `run` reads them, and how many count is returned too; −1 where one of them names no class.
     """
     step, totals = max(1, _CHUNK // row_bytes // BLOCK) * BLOCK, totals_of(column.size)
-    counts = [0.0]
+    counts: list[float] = []
+    wrong: list[float] = []
 
     def work(lo: int, hi: int) -> None:
         for start in range(lo, hi, step):
             end = min(start + step, hi)
             if labels is not None:
                 y, classes, ignore = labels
-                counts.append(count_labels(start, end, address(y), classes, ignore))
-            if min(counts) < 0:
+                found = count_labels(start, end, address(y), classes, ignore)
+                (wrong if found < 0 else counts).append(found)
+            if wrong:
                 return
             run(start, end)
             add_blocks(start, end, column, totals)
 
     threads.spread(work, column.size, row_bytes, BLOCK, (column, totals, labels, *kept))
     total = float(add_blocks(column.size, column.size, column, totals))
-    return total, -1.0 if min(counts) < 0 else sum(counts)
+    return total, -1.0 if wrong else sum(counts)

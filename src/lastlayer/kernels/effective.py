@@ -1,6 +1,6 @@
 """Logits as the softmax sees them: exp((z − top) / T), z being x, or cap · tanh(x / cap).
 
-With a cap float32 has t = (z − top) / (T ln 2) in one of four ways, and 2^t as power.py has it:
+With a cap float32 has t = (z − top) / (T ln 2) in one of five ways, and 2^t as power.py has it:
 
 - **near** logits in one step, t = x w((x / cap)²) + start, w = tanh(a) / (a T ln 2) a polynomial.
   What start loses of −top / (T ln 2) is the same for all logits of a row, and added to their sum.

@@ -21,7 +21,6 @@ from lastlayer.kernels.row import (
     LANES,
     LEADS,
     OWN,
-    ROWS,
     SHARE,
     SLOPE,
     TIES,
@@ -99,14 +98,14 @@ def _slope(slopes: Any, at: Any, mix: Any, like: Any) -> Any:
 
 
 @by_dtype
-def slope_own(d: Any, slopes: Any, mix: Any) -> Any:
+def slope_own(d: Any, slopes: Any, mix: Any, tile: Any) -> Any:
     """The labels' own entries, and what they lack, times dz/dx there."""
 
-    def nothing(d: Any, slopes: Any, mix: Any) -> None:
+    def nothing(d: Any, slopes: Any, mix: Any, tile: Any) -> None:
         pass
 
-    def times_slope(d: Any, slopes: Any, mix: Any) -> None:
-        for r in range(0, ROWS, LANES):
+    def times_slope(d: Any, slopes: Any, mix: Any, tile: Any) -> None:
+        for r in range(0, tile, LANES):  # others would become smaller with every group
             slope = load(d, SLOPE + r, _F64)
             store(d, OWN + r, load(d, OWN + r, _F64) * slope)
             store(d, LACK + r, load(d, LACK + r, _F64) * slope)

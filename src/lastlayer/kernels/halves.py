@@ -11,6 +11,7 @@ Sums may have them in any order as long as what they add up to is brought back i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -168,4 +169,5 @@ def fold_four(source: Any, kept: Any, sums: Any) -> Any:
 
 
 def _is_apart(source: Any, kept: Any) -> bool:
-    return source.dtype == types.int16 and isinstance(kept, types.NoneType)
+    little = sys.byteorder == "little"  # or the lower half of a word would be its first number
+    return little and source.dtype == types.int16 and isinstance(kept, types.NoneType)

@@ -15,7 +15,7 @@ import numpy as np
 from lastlayer.contract import Array, address, loss_dtype
 from lastlayer.kernels import gathered, group, layout, narrow, row, threads, tile, wide
 from lastlayer.kernels.coefficients import PORTION, faults_between
-from lastlayer.kernels.column import in_chunks, total_of, totals_of
+from lastlayer.kernels.column import MANY_ROWS, in_chunks, total_of, totals_of
 from lastlayer.kernels.dtypes import KIND_LIKES
 from lastlayer.kernels.softcap_call import constants
 from lastlayer.problem import Options, Problem
@@ -35,7 +35,7 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self._buffers = [np.zeros(_SCRATCH + 64, np.uint8), np.zeros(_STATES + 64, np.uint8)]
         self.addresses = tuple(-(-address(b) // 64) * 64 for b in self._buffers)
-        self.totals = totals_of(layout.MANY_ROWS)
+        self.totals = totals_of(MANY_ROWS)
         self._for_staged: tuple[int, ...] | None = None
 
     def of(self, kernels: Any) -> tuple[int, ...]:
@@ -72,7 +72,7 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
     """The reduced loss, and the scaled gradient into `gradient` where given. (..., C)"""
     reduce, rows = problem.reduce, math.prod(problem.logits.shape[:-1])
     loss = np.empty(rows, problem.loss_dtype)
-    if reduce.reduction == "none" or rows < layout.MANY_ROWS or not _in_one(problem, gradient):
+    if reduce.reduction == "none" or rows < MANY_ROWS or not _in_one(problem, gradient):
         fill_losses(problem, loss, gradient)
         return reduce(loss) if reduce.reduction == "none" else reduce.finish(total_of(loss))
     total = 0.0
@@ -231,9 +231,11 @@ def _in_pieces(problem: Problem, loss: Array, gradient: Array | None) -> None:
     from dataclasses import replace
 
     for block, rows in layout.row_blocks(problem.logits.shape):
+        logits = native(problem.logits[block])
         part = replace(
             problem,
-            logits=native(problem.logits[block]),
+            logits=logits,
+            axis=logits.ndim - 1,
             targets=None if problem.targets is None else native(problem.targets[block]),
             indices=None if problem.indices is None else problem.indices[rows],
             sample_weight=None if problem.sample_weight is None else problem.sample_weight[rows],

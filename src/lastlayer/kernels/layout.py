@@ -25,7 +25,6 @@ NOTHING = (0, 0, 0, 1)
 Layout = tuple[int, int, int, int]  # address, strides (outer, inner, class) in elements
 
 
-MANY_ROWS = 1 << 16  # that are worth being looked at, and added up, by several threads
 # of few: with more the rows that lie beside each other are as fast; in float64, and in the others,
 # which have the bits of float32
 MOST_DOUBLE, MOST_SINGLE = 112, 160

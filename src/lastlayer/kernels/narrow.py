@@ -117,8 +117,8 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
 
         if g is not None:
             start, place = outer * g[1] + position * g[2], pointer(g[0], x_like)
-            scale_group_factors(d, cap)
-            slope_own(d, slopes, mix)
+            scale_group_factors(d, cap, tile)
+            slope_own(d, slopes, mix, tile)
             beyond = goes_past(past, g, start, place, count, tile, like)
             ahead = results_ahead(g, start, place, count, beyond, spare, like)
             give_group(d, logits, result, slopes, a, t, w, count, indices != 0, mix, ahead,

@@ -13,7 +13,13 @@ import numpy as np
 
 from lastlayer.contract import Array, Floats, address
 from lastlayer.kernels import layout, threads
-from lastlayer.kernels.column import add_blocks, in_chunks, weight_between, weight_of_labels
+from lastlayer.kernels.column import (
+    MANY_ROWS,
+    add_blocks,
+    in_chunks,
+    weight_between,
+    weight_of_labels,
+)
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.launch import (
     MANY_WEIGHTS,
@@ -58,7 +64,7 @@ def cross_entropy(
     rows, count = x.shape
     if weights is not None and count >= MANY_WEIGHTS:
         return None
-    loss, many = np.empty(rows, x.dtype), rows >= layout.MANY_ROWS
+    loss, many = np.empty(rows, x.dtype), rows >= MANY_ROWS
     place = x if gradient is None else gradient
     here = 0 if many or weights is not None else rows
     at_x, at_labels, at_loss, at_g, counted = survey(x, labels, loss, place, 0, here, ignore)

@@ -163,14 +163,14 @@ def scale_group(d: Any, cap: Any, near: Any, lanes: Any, like: Any) -> Any:
 
 
 @by_dtype
-def scale_group_factors(d: Any, cap: Any) -> Any:
+def scale_group_factors(d: Any, cap: Any, tile: Any) -> Any:
     """The factors of exp in the results, multiplied by the same."""
 
-    def alike(d: Any, cap: Any) -> None:
+    def alike(d: Any, cap: Any, tile: Any) -> None:
         pass
 
-    def in_two(d: Any, cap: Any) -> None:
-        for r in range(0, ROWS, lane_count(_F64)):
+    def in_two(d: Any, cap: Any, tile: Any) -> None:
+        for r in range(0, tile, lane_count(_F64)):
             store(d, FACTOR + r, load(d, FACTOR + r, _F64) * load(d, LOW + r, _F64))
 
     return in_two if isinstance(cap, types.BaseTuple) else alike

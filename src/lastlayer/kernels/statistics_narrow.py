@@ -101,7 +101,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         else:
             m = maximum(load(x, j * lanes, like), m)
             j += 1
-    total, first, second = zero, zero, second_start(like, variance, rate)
+    sums, first, second = (zero, zero, zero, zero), zero, second_start(like, variance, rate)
     below, before, tag, from_label = zero, zero, fill(TAG, like), labels + fill(TAG, like)
     above = _just_above(picked)
     for j in range(count):
@@ -109,7 +109,9 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         ask(ahead, j)
         under = differ(v, m)
         e, u = exp_scaled(v - m, rate), distance(v - m, rate)
-        total, first = where(under, total + e, total), fma(e, u, first)
+        total, first = sums[0], fma(e, u, first)
+        # four by turns, as the loss has them
+        sums = sums[1], sums[2], sums[3], where(under, total + e, total)
         second = where(under, with_second(second, e, u, variance, rate), second)
         below = where(under, below + tag, below)
         if variance is None:
@@ -124,7 +126,7 @@ def sum_group(d: Any, x: Any, labels: Any, picked: Any, count: Any, rate: Any, v
         for j in range(count - 1, -1, -1):
             place = where(equal(load(x, j * lanes, like), m), fill(j, like), place)
     store(d, M, m)
-    store(d, REST, total)
+    store(d, REST, (sums[0] + sums[2]) + (sums[1] + sums[3]))
     store(d, TIES, ties)
     store(d, FIRST, zero - first)
     store(d, SECOND, second)
