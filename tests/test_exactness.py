@@ -166,8 +166,8 @@ def test_the_largest_of_many_classes_alike_keeps_its_gradient(front_end: str, cl
     assert abs(mp.mpf(float(gradient[0, top])) - exact[top]) <= 2e-14 * sizes[top]
 
 
-@pytest.mark.parametrize("classes", [64, 112, 113, 160, 161, 1000])
-@pytest.mark.parametrize("options", [{}, {"temperature": 0.999}, {"softcap": 33.9}], ids=str)
+@pytest.mark.parametrize("classes", [64, 112, 160, 161])
+@pytest.mark.parametrize("options", [{}, {"softcap": 33.9}], ids=str)
 def test_terms_that_are_rounded_alike_are_added_within_the_bound(
     classes: int, options: dict[str, Any]
 ) -> None:

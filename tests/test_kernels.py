@@ -499,7 +499,6 @@ def test_the_shortest_way_gives_the_bits_of_the_general_one(
 OPTIONS: dict[str, dict[str, Any]] = {
     "smoothing": {"label_smoothing": 0.1},
     "z-loss": {"z_loss": 0.01},
-    "soft-cap": {"softcap": 5.0},
     "temperature": {"temperature": 2},
     "weights": {"class_weight": np.arange(10) / 3},
     "weights, z-loss": {"class_weight": np.arange(10, dtype=np.float32), "z_loss": 0.1},
