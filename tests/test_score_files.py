@@ -17,10 +17,9 @@ from prediction_files import LABELS, LOGITS, read, table, write
 from rich.console import Console
 
 import lastlayer as ll
-from lastlayer import files
+from lastlayer import files, large_arrays
 from lastlayer.cli import main
 from lastlayer.cli import progress as cli_progress
-from lastlayer.scoring import huge_pages
 from lastlayer.scoring.readers import (
     batches,
     columnar,
@@ -382,10 +381,10 @@ def test_a_system_without_a_limit_of_addresses_has_room(monkeypatch):
 
 
 def test_large_tables_are_zeros_with_and_without_huge_pages(monkeypatch):
-    shape = 2, huge_pages.LARGE // 16 + 3
-    first = huge_pages.zeros(shape, np.int64)
+    shape = 2, large_arrays.LARGE_ZEROS // 16 + 3
+    first = large_arrays.zeros(shape, np.int64)
     monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
-    for zeros in (first, huge_pages.zeros(shape, np.int64)):
+    for zeros in (first, large_arrays.zeros(shape, np.int64)):
         assert (zeros.shape, zeros.dtype, zeros.flags.writeable) == (shape, np.int64, True)
         zeros[-1, -1] = 1
         assert zeros.sum() == 1
@@ -396,9 +395,9 @@ def test_no_room_for_a_large_table_is_too_little_memory(monkeypatch):
     def refuse(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(huge_pages.mmap, "mmap", refuse)
+    monkeypatch.setattr(large_arrays.mmap, "mmap", refuse)
     with pytest.raises(MemoryError, match="no room for"):
-        huge_pages.zeros((huge_pages.LARGE,), np.int64)
+        large_arrays.zeros((large_arrays.LARGE_ZEROS,), np.int64)
 
 
 def test_a_bar_that_is_shown_moves_within_a_block(tmp_path, monkeypatch):

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from test_score import made
 
 import lastlayer as ll
+from lastlayer import large_arrays
 from lastlayer.files import FileFormatError
 from lastlayer.kernels import exact_sum, tally, tally_words
-from lastlayer.scoring import adding, confusions, huge_pages, json_format
+from lastlayer.scoring import adding, confusions, json_format
 from lastlayer.scoring.packing import pack, unpack
 from lastlayer.scoring.rows import blocks_of
 from lastlayer.scoring.settings import Settings
@@ -406,14 +407,14 @@ def test_tallies_are_added_in_32_bits_as_long_as_their_rows_fit():
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1000, 1000), (2, 1 << 17), (0, 0)])
-def test_zeros_in_huge_pages_are_zeros(shape):
-    found = huge_pages.zeros(shape, np.int64)
+def test_zeros_in_large_arrays_are_zeros(shape):
+    found = large_arrays.zeros(shape, np.int64)
     assert (found.shape, found.dtype) == (shape, np.int64)
     assert not found.any()
     found += 1
     assert found.sum() == found.size
-    if sys.platform.startswith("linux") and found.nbytes >= huge_pages.LARGE:
-        assert found.ctypes.data % huge_pages.PAGE == 0
+    if sys.platform.startswith("linux") and found.nbytes >= large_arrays.LARGE_ZEROS:
+        assert found.ctypes.data % large_arrays.PAGE == 0
 
 
 def test_a_json_of_several_infinite_losses_can_be_read_and_merged():

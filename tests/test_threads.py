@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+import weakref
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lastlayer as ll
-from lastlayer.kernels import threads
+from lastlayer.kernels import team, threads
 from lastlayer.kernels.threads import get_num_threads, spread
 
 VARIABLE = "LASTLAYER_NUM_THREADS"
@@ -173,8 +176,7 @@ def test_what_a_thread_of_the_pool_began_is_waited_for_though_another_could_not_
     four, monkeypatch
 ):
     """Where a system refuses a thread, its share may still be taken up by one that runs already."""
-    monkeypatch.setattr(threads, "_pool", None)  # a new one, and the old one back afterwards
-    monkeypatch.setattr(threads, "_pool_size", 0)
+    monkeypatch.setattr(team, "_team", team._Team())  # the other one is back afterwards
     begun, over = threading.Event(), threading.Event()
     start, started = threading.Thread.start, []
 
@@ -193,6 +195,7 @@ def test_what_a_thread_of_the_pool_began_is_waited_for_though_another_could_not_
         if threading.get_ident() not in (caller, other.ident):
             begun.set()
             over.wait(timeout=30)
+        begun.wait(timeout=30)  # or the caller has done it all before a helper comes
 
     finished = np.zeros(64, bool)
 
@@ -210,6 +213,132 @@ def test_what_a_thread_of_the_pool_began_is_waited_for_though_another_could_not_
     other.join(timeout=30)
     assert started
     assert complete
+
+
+def test_a_helper_that_comes_too_late_helps_with_the_next_call(four):
+    """It is on its way when a call is over, and that is no reason to do without it."""
+    for _ in range(50):
+        spread(lambda lo, hi: None, 64, MEGABYTE)  # over before any helper can begin
+    meeting, met = threading.Barrier(four), set()
+
+    def work(lo: int, hi: int) -> None:
+        met.add(threading.get_ident())
+        if lo < 16:
+            meeting.wait(timeout=30)
+
+    spread(work, 64, 1 << 22)
+    assert len(met) == four
+
+
+def test_arrays_are_let_go_when_their_call_is_over(four):
+    """A helper that is at rest holds nothing of the last call."""
+
+    class Held:
+        pass
+
+    for pause in (0.0, 0.01):
+        held = Held()
+        gone = weakref.ref(held)
+        spread(lambda lo, hi: time.sleep(0.001), 64, MEGABYTE, kept=(held,))
+        time.sleep(pause)
+        del held
+        until = time.monotonic() + 30
+        while gone() is not None and time.monotonic() < until:
+            time.sleep(0.001)
+        assert gone() is None
+
+
+def test_callers_of_several_threads_have_each_row_computed_once(four):
+    wrong = []
+
+    def caller() -> None:
+        for _ in range(60):
+            visits = np.zeros(64, int)
+
+            def work(lo: int, hi: int, visits: Any = visits) -> None:
+                visits[lo:hi] += 1
+
+            spread(work, 64, MEGABYTE)
+            if not (visits == 1).all():
+                wrong.append(visits)
+
+    callers = [threading.Thread(target=caller) for _ in range(5)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(timeout=60)
+    assert not wrong
+
+
+def test_calls_of_a_loop_take_threads_for_less(four, monkeypatch):
+    monkeypatch.setattr(threads, "_pace", threads._Pace())
+    clock = [0]
+    monkeypatch.setattr(threads.time, "perf_counter_ns", lambda: clock[0])
+    rows = 2 * threads.WORTHWHILE_IN_A_LOOP // (threads.ROW + 64)
+
+    def ranges() -> int:
+        begun = []
+        spread(lambda lo, hi: begun.append(lo), rows, 64)
+        return len(begun)
+
+    assert [ranges() for _ in range(6)] == [1, 1, 1, 1, 2, 2]
+    clock[0] += 1_000_000  # a millisecond later
+    assert ranges() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_helpers_of_its_own(four):
+    def met() -> int:
+        meeting, found = threading.Barrier(four), set()
+
+        def work(lo: int, hi: int) -> None:
+            found.add(threading.get_ident())
+            if lo < 4:
+                meeting.wait(timeout=30)
+
+        spread(work, 16, MEGABYTE)
+        return len(found)
+
+    assert met() == four
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if met() == four else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert met() == four
+
+
+EXITS = """
+import sys, threading, numpy as np
+from lastlayer.kernels.threads import set_num_threads, spread
+set_num_threads(3)
+spread(lambda lo, hi: None, 64, 1 << 20)
+{last}
+"""
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "",
+        "sys.exit(0)",
+        "import time; time.sleep(0.01)",
+        "threading.Thread(target=spread, args=(lambda lo, hi: None, 64, 1 << 20)).start()",
+        "import atexit; atexit.register(spread, lambda lo, hi: None, 64, 1 << 20)",
+        "class Last:\n    def __del__(self):\n        spread(lambda lo, hi: None, 64, 1 << 20)\n"
+        "last = Last()",
+    ],
+    ids=["at once", "by exit", "asleep", "another thread", "a call at exit", "a call in __del__"],
+)
+def test_a_process_ends_whatever_its_helpers_do(last):
+    run = subprocess.run(
+        [sys.executable, "-c", EXITS.format(last=last)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 # --------------------------------------------------------------------------- the same bits

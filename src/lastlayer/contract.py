@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer import large_arrays
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -168,7 +170,7 @@ def as_out(
     element; any other overlap would have a row overwritten before it is read.
     """
     if out is None:
-        return np.empty_like(like, order="K", subok=False)
+        return large_arrays.empty_like(like)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, not {type(out).__name__}")
     if out.shape != like.shape:

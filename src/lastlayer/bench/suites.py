@@ -19,6 +19,7 @@ CLASSES = (
 SWEEP = 16_000_000  # logits, about: 64 MB of float32, more than caches hold
 IMAGES = (4, 21, 512, 512)  # segmentation into 21 classes, as of Pascal VOC
 SMALL = ((1, 1000), (32, 10), (256, 100), (1024, 10))
+BATCHES = ((256, 1000), (1024, 1000), (8192, 1000), (64, 32000), (256, 32000))
 LOSSES: tuple[Task, ...] = ("loss", "gradient")
 QUICKER = 32  # by what quick logits are smaller
 SMALL_BYTES = 1 << 20  # of logits that are quick as they are
@@ -103,6 +104,10 @@ SUITES = {
         4.0, threads=True,
     ),
     "small": Suite("batches so small that calling is what costs", _plain(SMALL), 4.0),
+    "batches": Suite(
+        "batches as one trains with, some of which pay for a second thread and some do not",
+        _plain(BATCHES, (*LOSSES, "softmax")), 4.0,
+    ),
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from lastlayer.cli.options import FiniteRange, Folder
 
 BUSY = 0.3  # cores that others take, from which on a warning is due
 SUITES = (
-    "headline", "classes", "dtypes", "options", "layouts", "softmax", "scoring", "threads", "small"
+    "headline", "classes", "dtypes", "options", "layouts", "softmax", "scoring", "threads", "small",
+    "batches",
 )  # fmt: skip
 OPTIONS = (
     "plain", "soft-targets", "label-smoothing", "class-weights", "z-loss", "soft-cap", "temperature"
@@ -127,6 +128,7 @@ def command(
       scoring   ll.score beside scikit-learn's metrics and torchmetrics, with peak memory
       threads   lastlayer alone, on one thread, on two, and on more
       small     batches of 1 to 1024 rows, where calling is what costs
+    batches   batches of 1 to 33 MB, as one trains with
 
     Ctrl-C ends a run early, and what is complete by then is written.
 

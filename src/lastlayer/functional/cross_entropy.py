@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lastlayer import contract, kernels, reference
+from lastlayer import contract, kernels, large_arrays, reference
 from lastlayer.contract import Array
 from lastlayer.problem import Problem, softmax_problem
 from lastlayer.reduction import Empty, Reduction
@@ -218,7 +218,7 @@ def cross_entropy_with_grad(
         and _last(axis)
         and all(map(is_, rest, _NOTHING_ASKED))
     ):
-        place = np.empty_like(logits) if out is None else out
+        place = large_arrays.empty_like(logits) if out is None else out
         value = kernels.plain_cross_entropy(
             logits, labels, place, ignore_index, reduction, asked, class_weight
         )

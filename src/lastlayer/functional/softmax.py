@@ -140,7 +140,9 @@ def _normalise(
     whole = out.reshape(1) if out.ndim == 0 else out
     result = _classes_last(whole, axes)
     kernels.normalise(rows, result, kind)
-    if not np.may_share_memory(result, whole):  # class axes that no single stride can walk
+    if result is not whole and not np.may_share_memory(
+        result, whole
+    ):  # class axes that no single stride can walk
         last = tuple(range(whole.ndim - len(axes), whole.ndim))
         shape = np.moveaxis(whole, axes, last).shape
         whole[...] = np.moveaxis(result.reshape(shape), last, axes)
@@ -167,7 +169,7 @@ def _class_rows(x: ArrayLike, axis: Axes) -> tuple[Array, Array, tuple[int, ...]
 
 def _classes_last(array: Array, axes: tuple[int, ...]) -> Array:
     if len(axes) == 1:
-        return np.moveaxis(array, axes[0], -1)
+        return contract.last(array, axes[0])
     count = len(axes)
     moved = np.moveaxis(array, axes, range(array.ndim - count, array.ndim))
     return moved.reshape(*moved.shape[:-count], math.prod(moved.shape[array.ndim - count :]))

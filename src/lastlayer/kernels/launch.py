@@ -62,10 +62,10 @@ def like_of(array: Array | None) -> Any:
 
 
 def spread(
-    work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
+    work: Callable[[int, int], None], rows: int, row_bytes: int, kept: tuple[Any, ...]
 ) -> None:
-    """`work` over all rows of `count` classes, in whole tiles where there are enough of them."""
-    threads.spread(work, rows, count * size, row.ROWS if rows > 4 * row.ROWS else 1, kept)
+    """`work` over all rows, in whole tiles where there are enough of them."""
+    threads.spread(work, rows, row_bytes, row.ROWS if rows > 4 * row.ROWS else 1, kept)
 
 
 def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
@@ -78,10 +78,10 @@ def cross_entropy(problem: Problem, gradient: Array | None = None) -> Any:
     total = 0.0
 
     def add_up(
-        work: Callable[[int, int], None], rows: int, count: int, size: int, kept: tuple[Any, ...]
+        work: Callable[[int, int], None], rows: int, row_bytes: int, kept: tuple[Any, ...]
     ) -> None:
         nonlocal total
-        total, _ = in_chunks(work, count * size, loss, kept)
+        total, _ = in_chunks(work, row_bytes, loss, kept)
 
     fill_losses(problem, loss, gradient, add_up)
     return reduce.finish(total)
@@ -123,6 +123,7 @@ def fill_losses(
     past = past_cache(x, gradient)
     likes = (like, like_of(x), like_of(targets), like_of(weights))
     row_weights, classes = _weights_of_rows(problem, mix)
+    moved = count * like.itemsize * (1 if gradient is None else 2)
 
     wrong: list[int] = []
 
@@ -148,7 +149,7 @@ def fill_losses(
 
         # arrays are named to be kept: a kernel has nothing but their addresses
         kept = (x, gradient, targets, indices, samples, classes, weights, losses)
-        over(work, part.rows, count, like.itemsize, kept)
+        over(work, part.rows, moved, kept)
         part.put(losses, loss)
     if wrong:  # only now, and only then, is it worth asking which they are
         problem.check_targets()

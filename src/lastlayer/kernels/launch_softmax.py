@@ -62,6 +62,7 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         ) -> None:
             kernels.normalise_rows(lo, hi, *arguments, *scratch.of(kernels), like, like_of(x))
 
-        spread(work, part.rows, count, like.itemsize, (x, out, results))
+        moved = count * like.itemsize * (1 if out is None else 2)
+        spread(work, part.rows, moved, (x, out, results))
         if lse is not None and results is not None:
             part.put(results, lse)

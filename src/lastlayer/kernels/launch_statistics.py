@@ -43,6 +43,7 @@ def fill(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> No
     derivatives.
     """
     x, call = problem.logits, _kernel(problem, temperature, len(columns))
+    row_bytes = x.shape[-1] * problem.loss_dtype.itemsize
     for part in layout.walk((x,)):
         indices = part.take(problem.indices)
         assert indices is not None
@@ -53,7 +54,7 @@ def fill(problem: Problem, temperature: float, columns: tuple[Array, ...]) -> No
                  addresses: Any = addresses) -> None:  # fmt: skip
             call(lo, hi, part, indices, addresses, None)
 
-        spread(work, part.rows, x.shape[-1], problem.loss_dtype.itemsize, (x, indices, results))
+        spread(work, part.rows, row_bytes, (x, indices, results))
         for result, column in zip(results, columns, strict=True):
             part.put(result, column)
 

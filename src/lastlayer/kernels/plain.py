@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.contract import Array, Floats, address
-from lastlayer.kernels import layout, threads
+from lastlayer.kernels import layout
 from lastlayer.kernels.column import (
     MANY_ROWS,
     add_blocks,
@@ -91,16 +91,14 @@ def cross_entropy(
         )  # fmt: skip
 
     total: float
+    moved = count * x.itemsize * (1 if gradient is None else 2)
     if many:
         look = (labels, count, ignore) if later else None
-        total, found = in_chunks(run, count * x.itemsize, loss, kept, look)
+        total, found = in_chunks(run, moved, loss, kept, look)
         counted = found if look else counted
         if counted <= 0:
             return None
     else:
-        if x.nbytes < threads.WORTHWHILE:
-            run(0, rows)
-        else:
-            spread(run, rows, count, x.itemsize, kept)
+        spread(run, rows, moved, kept)
         total = add_blocks(0, rows, loss, scratch.totals)
     return total / counted if mean else total

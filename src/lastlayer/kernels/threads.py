@@ -1,33 +1,28 @@
-"""A small pool of threads over which the rows of one call are spread.
+"""How many threads take up the rows of one call, and in which ranges.
 
 Kernels run without the GIL on ranges of rows that do not depend on each other, so the result has
-the same bits for any number of threads. The pool is made at the first call that is large enough,
-made anew in a forked child, and done without where threads can no longer be started.
+the same bits for any number of threads.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lastlayer.contract import as_integer
+from lastlayer.kernels.team import LINGER, Call
 
-if TYPE_CHECKING:  # importing it registers an exit handler, which at exit it is too late for
-    from concurrent.futures import ThreadPoolExecutor
-
-WORTHWHILE = 1 << 21  # bytes a thread: below it, waking one costs more than it brings
+WORTHWHILE = 1 << 21  # bytes read and written, a thread: for less it costs more to wake one
+WORTHWHILE_IN_A_LOOP = 3 << 18  # the same where it is awake
 ROW = 64  # bytes that take as long as what is done once a row
+_LOOP = 4  # calls, each soon after the last, that are taken for a loop
 _PIECES = 4  # ranges a thread: the one that falls behind leaves its last ones to the others
-
-_lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
-
+_PIECE = 1 << 20  # bytes that a range should have: each costs some microseconds of Python
 
 _chosen: int | None = None
 _here: ContextVar[int | None] = ContextVar("lastlayer_threads", default=None)
@@ -140,6 +135,26 @@ def _found() -> int:
     return os.cpu_count() or 1
 
 
+class _Pace:
+    """Whether calls follow each other as in a loop, where threads stay awake between them."""
+
+    def __init__(self) -> None:
+        self._quick, self._over = 0, -(1 << 60)
+
+    def begin(self) -> bool:
+        """A call begins: whether it is one of a loop."""
+        soon = time.perf_counter_ns() - self._over < LINGER * 1000
+        self._quick = self._quick + 1 if soon else 0
+        return self._quick >= _LOOP
+
+    def end(self) -> None:
+        """A call is over."""
+        self._over = time.perf_counter_ns()
+
+
+_pace = _Pace()  # of all threads: a guess that any of them may spoil
+
+
 def spread(
     work: Callable[[int, int], None],
     rows: int,
@@ -149,103 +164,24 @@ def spread(
 ) -> None:
     """Call work(lo, hi) over ranges that cover [0, rows), in several threads where that pays.
 
-    Ranges begin at multiples of `unit` rows. What is `kept` stays alive while any thread works.
+    `row_bytes` are read and written for a row. Ranges begin at multiples of `unit` rows. What is
+    `kept` stays alive while any thread works.
     """
-    threads = min(
-        get_num_threads(), max(1, rows * (row_bytes + ROW) // WORTHWHILE), -(-rows // unit)
-    )
-    if threads <= 1:
+    size = rows * (row_bytes + ROW)
+    most = min(get_num_threads(), size // WORTHWHILE_IN_A_LOOP, -(-rows // unit))
+    if most <= 1:
         if rows:
             work(0, rows)
         return
-    pieces = min(threads * _PIECES, -(-rows // unit))
-    size = -(-rows // pieces)
-    size = -(-size // unit) * unit
-    _Call(work, rows, size, kept).run(threads - 1)
-
-
-class _Call:
-    """The ranges of one call, each taken by whichever thread is free."""
-
-    def __init__(
-        self, work: Callable[[int, int], None], rows: int, size: int, kept: tuple[Any, ...]
-    ) -> None:
-        self._work, self._rows, self._size, self._kept = work, rows, size, kept
-        self._starts = iter(range(0, rows, size))  # next() on it is atomic under the GIL
-        self._change = threading.Condition()
-        self._closed, self._failed, self._helping = False, False, 0
-        self._error: BaseException | None = None
-
-    def _take(self) -> None:
-        for lo in self._starts:
-            if self._failed:  # not `_closed`: what was taken before that must be computed
-                return
-            self._work(lo, min(lo + self._size, self._rows))
-
-    def help(self) -> None:
-        """What a thread of the pool does; nothing where it comes too late."""
-        with self._change:
-            if self._closed:
-                return
-            self._helping += 1
-        try:
-            self._take()
-        except BaseException as error:  # the caller's to raise
-            self._error, self._failed = error, True
-        finally:
-            with self._change:
-                self._helping -= 1
-                self._change.notify_all()
-
-    def run(self, helpers: int) -> None:
-        """What the caller does: its share, and then wait until nobody is at work any more.
-
-        Whatever interrupts it, a Ctrl-C or the exception of a signal handler: the arrays that the
-        others write to are the caller's, who may use them again as soon as this is left.
-        """
-        raised: BaseException | None = None
-        try:
-            _submit(self.help, helpers)
-            self._take()
-        except BaseException as error:
-            raised, self._failed = error, True
-        while True:
-            try:
-                with self._change:
-                    self._closed = True
-                    self._change.wait_for(lambda: not self._helping)
-                break
-            except BaseException as error:
-                raised, self._failed = raised or error, True
-        try:
-            if raised or self._error:
-                raise raised or self._error  # type: ignore[misc]
-        finally:
-            self._error = raised = None  # an error that its own frame holds is never let go
-
-
-def _submit(run: Callable[[], None], count: int) -> None:
-    global _pool, _pool_size  # noqa: PLW0603
-    with _lock:
-        try:
-            if _pool is None or _pool_size < count:
-                from concurrent.futures import ThreadPoolExecutor
-
-                retired, _pool = _pool, ThreadPoolExecutor(count, "lastlayer")
-                _pool_size = count
-                if retired is not None:
-                    retired.shutdown(wait=False)
-            for _ in range(count):
-                _pool.submit(run)
-        except (RuntimeError, ImportError):  # at shutdown, or where no thread can be had
-            pass
-
-
-def _forget() -> None:
-    """In a forked child the pool's threads are gone and its lock may be held by one of them."""
-    global _lock, _pool, _pool_size
-    _lock, _pool, _pool_size = threading.Lock(), None, 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    threads = most if _pace.begin() else min(most, size // WORTHWHILE)
+    try:
+        if threads <= 1:
+            work(0, rows)
+            return
+        each = min(_PIECES, max(1, round(size / threads / _PIECE)))
+        pieces = min(threads * each, -(-rows // unit))
+        step = -(-rows // pieces)
+        step = -(-step // unit) * unit
+        Call(work, rows, step, kept).run(threads - 1)
+    finally:
+        _pace.end()

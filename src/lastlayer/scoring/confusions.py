@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.contract import Indices
-from lastlayer.scoring.huge_pages import zeros
+from lastlayer.large_arrays import zeros
 
 MOST = 1 << 16  # different confusions that are told apart
 

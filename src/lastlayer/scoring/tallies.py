@@ -6,8 +6,8 @@ import numpy as np
 
 from lastlayer.contract import Array, Indices
 from lastlayer.kernels import tally_words as tally
+from lastlayer.large_arrays import zeros
 from lastlayer.scoring import carries
-from lastlayer.scoring.huge_pages import zeros
 
 DENSE = 1000  # classes up to which every confusion has its own count
 BLOCKS = 2048  # blocks of consecutive rows, for the interval

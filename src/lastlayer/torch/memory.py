@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lastlayer import large_arrays
 from lastlayer.contract import Array, dtype_name
 
 
@@ -72,42 +72,7 @@ def empty_like(array: Array) -> Array:
 
     That is what torch expects of a gradient, and then takes without copying it.
     """
-    if array.nbytes < _LARGE:
-        result = np.empty_like(array, order="K", subok=False)
-        return result if result.strides == array.strides else np.empty(array.shape, array.dtype)
-    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
-    turned = array.transpose(order)
-    memory = _buffer(array.nbytes).view(array.dtype)
-    if not turned.flags.c_contiguous:
-        return memory.reshape(array.shape)
-    return memory.reshape(turned.shape).transpose(np.argsort(order))
-
-
-_LARGE = 1 << 25
-_last: list[Array] = []
-
-
-def _buffer(size: int) -> Array:
-    """Bytes; for a large gradient those of the last one, if nobody has that any more.
-
-    The system hands out new memory page by page and clears each, which takes half as long again as
-    computing what is written there. An optimiser drops one gradient before it asks for the next.
-    """
-    if size < _LARGE:
-        return np.empty(size, np.uint8)
-    try:
-        memory = _last.pop()  # whoever takes it from the list has it to himself
-    except IndexError:
-        memory = np.empty(0, np.uint8)
-    if memory.nbytes != size or sys.getrefcount(memory) > _OURS:
-        memory = np.empty(size, np.uint8)
-    _last[:] = [memory]
-    return memory
-
-
-def _references() -> int:
-    memory = np.empty(0, np.uint8)
-    return sys.getrefcount(memory)
-
-
-_OURS = _references()  # of an array that one variable has
+    result = large_arrays.empty_like(array)
+    if result.strides == array.strides:
+        return result
+    return large_arrays.empty(array.shape, array.dtype)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, library
 from torch.autograd import Function
 
-from lastlayer import contract, kernels
+from lastlayer import contract, kernels, large_arrays
 from lastlayer.torch import derivatives
 from lastlayer.torch.memory import as_array, as_tensor, viewable
 
@@ -17,7 +16,7 @@ from lastlayer.torch.memory import as_array, as_tensor, viewable
 def by_kernels(x: Tensor, axis: int, logarithm: bool) -> Tensor:
     """Of a tensor on the CPU."""
     array = as_array(x)
-    out = np.empty(array.shape, array.dtype)
+    out = large_arrays.empty(array.shape, array.dtype)
     kind: Any = "log_softmax" if logarithm else "softmax"
     kernels.normalise(contract.last(array, axis), contract.last(out, axis), kind)
     return as_tensor(out)
