@@ -23,7 +23,8 @@ from lastlayer.kernels.jit import EXACT
 from lastlayer.kernels.lanes import largest_of
 from lastlayer.kernels.largest import block_max
 from lastlayer.kernels.memory import lane_count, load, pointer, read, store, write
-from lastlayer.kernels.simd import four
+from lastlayer.kernels.processor import ABREAST
+from lastlayer.kernels.simd import abreast
 from lastlayer.kernels.statistics import row_statistics
 from lastlayer.kernels.vecmath import exp_scaled, rate_of
 from lastlayer.problem import softmax_problem
@@ -45,11 +46,11 @@ def convert(source: Any, target: Any, n: Any, vectors: Any, of: Any, to: Any, li
 
 
 @compiled
-def convert_fours(source: Any, target: Any, n: Any, normal: Any, to: Any, like: Any) -> None:
-    """The same of float32, four vectors at a time that are known to have no subnormal number."""
+def convert_abreast(source: Any, target: Any, n: Any, normal: Any, to: Any, like: Any) -> None:
+    """The same of float32, vectors abreast that are known to have no subnormal number."""
     x, y = pointer(source, like), pointer(target, to)
-    for j in range(0, n, 4 * lane_count(like)):
-        store(y, j, (load(x, j, four(like)), normal))
+    for j in range(0, n, ABREAST * lane_count(like)):
+        store(y, j, (load(x, j, abreast(like)), normal))
 
 
 @compiled
@@ -102,9 +103,9 @@ def wrong_conversions() -> Iterator[str]:
             x = np.append(some, np.ones(-some.size % 64, np.float32))
             with np.errstate(all="ignore"):
                 z, narrowed = np.empty(x.size, dtype), x.astype(dtype)
-            convert_fours(x.ctypes.data, z.ctypes.data, x.size, normal, kind, single)
+            convert_abreast(x.ctypes.data, z.ctypes.data, x.size, normal, kind, single)
             if not same(z, narrowed, np.uint16):
-                yield f"{name} rounded wrongly, four vectors, normal: {normal}"
+                yield f"{name} rounded wrongly, vectors abreast, normal: {normal}"
 
 
 def wrong_maxima() -> Iterator[str]:

@@ -123,12 +123,15 @@ def test_results_of_a_loop_lie_in_the_same_place_and_are_right():
         x[:, 0] += 5
         loss, gradient = ll.cross_entropy_with_grad(x, labels)
         p = ll.softmax(x)
-        places |= {place(gradient), place(p)}
+        if step:
+            places |= {place(gradient), place(p)}
         others = np.exp(-5.0) * (x.shape[1] - 1)
         assert loss == pytest.approx(np.log1p(others), rel=5e-6)
         np.testing.assert_allclose(p[:, 0], 1 / (1 + others), rtol=8e-6)
         np.testing.assert_allclose(64 * gradient[:, 0], -others / (1 + others), rtol=8e-6)
         del gradient, p
+        if step == 0:  # kernels may have been compiled, of which frames are left that hold arrays
+            gc.collect()
     assert len(places) == 2
 
 

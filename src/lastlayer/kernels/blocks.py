@@ -1,7 +1,7 @@
 """What the kernels for many classes do with a row, or with the part of it that a buffer holds.
 
-The maximum, the sums and the gradient, a vector at a time, four of them side by side so that
-none waits for another. What is read lies in memory or in a buffer, in the dtype of the logits.
+The maximum, the sums and the gradient, a vector at a time, some of them abreast so that none waits
+for another. What is read lies in memory or in a buffer, in the dtype of the logits.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lastlayer.kernels.effective import (
     sloped,
 )
 from lastlayer.kernels.halves import (
-    fold_four,
-    load_four,
+    fold_abreast,
+    load_abreast,
 )
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.kept import keep, less_share
@@ -40,7 +40,17 @@ from lastlayer.kernels.memory import (
     stream,
     width,
 )
-from lastlayer.kernels.simd import const, differ, equal, fill, four, maximum, where
+from lastlayer.kernels.processor import ABREAST
+from lastlayer.kernels.simd import (
+    abreast,
+    const,
+    differ,
+    equal,
+    fill,
+    maximum,
+    plus_where,
+    where,
+)
 from lastlayer.kernels.softcap_blocks import sum_together
 from lastlayer.kernels.vecmath import times
 
@@ -49,8 +59,8 @@ from lastlayer.kernels.vecmath import times
 
 @inner
 def _all_near(x: Any, at: Any, about: Any, like: Any) -> Any:
-    """Whether the four vectors at x[at] may be taken as NEAR; a NaN may, it stays one."""
-    v = load(x, at, four(like))
+    """Whether the vectors abreast at x[at] may be taken as NEAR; a NaN may, it stays one."""
+    v = load(x, at, abreast(like))
     return all_within(v * v, about)
 
 
@@ -63,16 +73,16 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
     on is asked for meanwhile.
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
-    s = four(like)
-    while j + 4 * lanes <= end:
-        v = load_four(x, j, kept, s)
+    s = abreast(like)
+    while j + ABREAST * lanes <= end:
+        v = load_abreast(x, j, kept, s)
         if not all_within(v * v, about):
             break
         ask(x, j + ahead, lanes)
         e, _, slope = effect(v, about, NEAR)
         keep(kept, shift + j, None, sloped(e, slope))
         s = s + e
-        j += 4 * lanes
+        j += ABREAST * lanes
     j, a, _ = sum_together(x, j, end, ahead, np.nan, about, kept, shift, like)
     while j < end:
         prefetch(x, j + ahead)
@@ -81,7 +91,7 @@ def block_below(x: Any, at: Any, n: Any, ahead: Any, about: Any, kept: Any, to: 
         keep(kept, shift + j, end - j, sloped(f, slope_1))
         a = a + f
         j += lanes
-    return a + fold_four(x, kept, s)
+    return a + fold_abreast(x, kept, s)
 
 
 @inner
@@ -93,23 +103,23 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
     is None: they come from memory while the exponentials keep the processor busy.
     """
     lanes, end, j, shift = lane_count(like), at + n, at, to - at
-    a, s = fill(0.0, like), four(like)
+    a, s = fill(0.0, like), abreast(like)
     others, several = a, s
     b, most = fill(-np.inf, like), fill(-np.inf, s)
-    while j + 4 * lanes <= end:
-        v = load_four(x, j, kept, s)
+    while j + ABREAST * lanes <= end:
+        v = load_abreast(x, j, kept, s)
         if not all_within(v * v, about):
             break
         ask_early(x, j + ahead, lanes)
         if after is not None:
-            most = maximum(load_four(x, j + after, kept, s), most)
+            most = maximum(load_abreast(x, j + after, kept, s), most)
         below = differ(v, fill(m, s))
         e, _, slope = effect(v, about, NEAR)
         keep(kept, shift + j, None, sloped(e, slope))
-        s = where(below, s + e, s)
-        several = where(below, several + fill(1.0, s), several)
-        j += 4 * lanes
-    while j < end < j + 4 * lanes:
+        s = plus_where(s, below, e)
+        several = plus_where(several, below, fill(1.0, s))
+        j += ABREAST * lanes
+    while j < end < j + ABREAST * lanes:
         w, real = load_up_to(x, j, end - j, 0.0, like), first_lanes(end - j, like)
         if not near_alone(w * w, about):
             break
@@ -136,11 +146,11 @@ def block_sum(x: Any, at: Any, n: Any, ahead: Any, after: Any, m: Any, about: An
         beside = differ(w, fill(m, like))
         f, _, slope_1 = effect(w, about, ANY)
         keep(kept, shift + j, end - j, sloped(f, slope_1))
-        a = where(beside, a + f, a)
-        others = where(beside, others + fill(1.0, like), others)
+        a = plus_where(a, beside, f)
+        others = plus_where(others, beside, fill(1.0, like))
         j += lanes
-    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_four(x, kept, several))
-    return a + fold_four(x, kept, s), ties, maximum(b, fold_largest(most))
+    ties = fill((n + lanes - 1) // lanes, like) - (others + fold_abreast(x, kept, several))
+    return a + fold_abreast(x, kept, s), ties, maximum(b, fold_largest(most))
 
 
 # --------------------------------------------------------------------------- results
@@ -209,13 +219,13 @@ def emit(value: Any, about: Any, row: Any, x: Any, at: Any, n: Any, label: Any, 
     if past_cache:  # how far behind a place where a vector is aligned
         after = address_at(g, to) % (lanes * width(g[0])) // width(g[0])
     while j < n:
-        whole = after == 0 and j + 4 * lanes <= n and not j <= label < j + 4 * lanes
+        whole = after == 0 and j + ABREAST * lanes <= n and not j <= label < j + ABREAST * lanes
         if whole and _all_near(x, at + j, about, like):
-            v = load(x, at + j, four(like))
+            v = load(x, at + j, abreast(like))
             if width(g[0]) == 2:  # else writing takes longer than reading what was kept from L2
                 ask(x, at + j + 16 * lanes, lanes)
             _put(g, to + j, value(v, j, None, about, row, NEAR, v), past_cache)
-            j += 4 * lanes
+            j += ABREAST * lanes
         else:
             m = min(lanes - after, n - j)
             r = value(load_up_to(x, at + j, m, 0.0, like), j, m, about, row, ANY, like)

@@ -16,14 +16,15 @@ from lastlayer.kernels.effective import ANY, NEAR, all_within, effect
 from lastlayer.kernels.jit import by_dtype, inner, kernel
 from lastlayer.kernels.lanes import fold_sum, total_of
 from lastlayer.kernels.memory import first_lanes, lane_count, load, load_up_to, pointer
+from lastlayer.kernels.processor import ABREAST
 from lastlayer.kernels.simd import (
+    abreast,
     at_least,
     bits,
     const,
     equal,
     fill,
     fma,
-    four,
     greater,
     negative,
     where,
@@ -102,11 +103,11 @@ def faults(most: Any, like: Any) -> Any:
 @inner
 def block_faults(t: Any, at: Any, n: Any, like: Any) -> Any:
     """The same of a block of soft targets."""
-    lanes, j, s = lane_count(like), 0, four(like)
+    lanes, j, s = lane_count(like), 0, abreast(like)
     most, rest = bits(s), bits(fill(0.0, like))
-    while j + 4 * lanes <= n:
+    while j + ABREAST * lanes <= n:
         most = highest(load(t, at + j, s), most)
-        j += 4 * lanes
+        j += ABREAST * lanes
     while j < n:
         rest = highest(load_up_to(t, at + j, n - j, 0.0, like), rest)
         j += lanes
@@ -137,16 +138,16 @@ def block_coefficients(x: Any, at: Any, n: Any, t: Any, t_at: Any, weights: Any,
 
     m is None where it is known that none is at it.
     """
-    lanes, j, zero, s = lane_count(like), 0, fill(0.0, like), four(like)
+    lanes, j, zero, s = lane_count(like), 0, fill(0.0, like), abreast(like)
     four_sums, sums = (s, s, s), (zero, zero, zero)
-    while j + 4 * lanes <= n:
+    while j + ABREAST * lanes <= n:
         v = load(x, at + j, s)
         if not all_within(v * v, about):
             break
         ask_for_targets(t, t_at + j, lanes)
         a = coefficients(t, t_at + j, weights, block + j, None, mix, s)
         four_sums = _added(four_sums, a, v, m, about, NEAR)
-        j += 4 * lanes
+        j += ABREAST * lanes
     while j < n:
         w = load_up_to(x, at + j, n - j, 0.0, like)
         b = coefficients(t, t_at + j, weights, block + j, n - j, mix, like)

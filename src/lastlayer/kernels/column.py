@@ -12,10 +12,10 @@ import numpy as np
 
 from lastlayer.contract import Array, Floats, Indices, address
 from lastlayer.kernels import threads
+from lastlayer.kernels.gather import gather_at
 from lastlayer.kernels.jit import inner, kernel
 from lastlayer.kernels.lanes import total_of as total_of_lanes
 from lastlayer.kernels.memory import (
-    gather_at,
     lane_count,
     load,
     load_first,

@@ -14,7 +14,8 @@ from llvmlite.binding import llvm_version_info
 from numba import types
 
 from lastlayer.kernels.lanes import part
-from lastlayer.kernels.simd import call, features
+from lastlayer.kernels.processor import features
+from lastlayer.kernels.simd import call
 
 # a number of the type that stands for each dtype, by layout.KINDS: single, double, half, bfloat
 KIND_LIKES = (np.float32(0), np.float64(0), np.uint16(0), np.int16(0))

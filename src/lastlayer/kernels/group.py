@@ -28,7 +28,7 @@ from lastlayer.kernels.memory import (
     width,
 )
 from lastlayer.kernels.row import LOW, REST, TIES, M
-from lastlayer.kernels.simd import differ, fill, less, maximum, where
+from lastlayer.kernels.simd import differ, fill, less, maximum, plus_where, where
 from lastlayer.kernels.softcap_group import (
     is_near,
     near_start,
@@ -190,24 +190,26 @@ def sum_classes(d: Any, x: Any, g: Any, gaps: Any, slopes: Any, count: Any, m: A
                 near: Any, mix: Any, ahead: Any, like: Any) -> Any:  # fmt: skip
     """The sums of `sum_group` and the smallest logits; `near` as in effective.py."""
     lanes, buffers, j = lane_count(like), (g, gaps, slopes), 0
-    sums, least, other = (fill(0.0, like), fill(0.0, like)), m, m
+    others, least, other = fill(0.0, like), m, m
     # of the classes j four sums by j mod 4: one would be off by what 159 additions round alike
-    odd = sums_2 = odd_2 = sums
+    total = odd = total_2 = odd_2 = others
     while j + 2 <= count:  # two together: every number that exp needs is fetched once for both
+        k = j * lanes
         ask(ahead, j)
         ask(ahead, j + 1)
-        sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
-        odd = _with_class(x, buffers, (j + 1) * lanes, m, about, near, mix, odd, like)
-        least = _smaller(load(x, j * lanes, like), least)
-        other = _smaller(load(x, (j + 1) * lanes, like), other)
-        sums, odd, sums_2, odd_2 = sums_2, odd_2, sums, odd
+        total, others = _with_class(x, buffers, k, m, about, near, mix, total, others, like)
+        odd, others = _with_class(x, buffers, k + lanes, m, about, near, mix, odd, others, like)
+        least = _smaller(load(x, k, like), least)
+        other = _smaller(load(x, k + lanes, like), other)
+        total, odd, total_2, odd_2 = total_2, odd_2, total, odd
         j += 2
     if j < count:
+        k = j * lanes
         ask(ahead, j)
-        sums = _with_class(x, buffers, j * lanes, m, about, near, mix, sums, like)
-        least = _smaller(load(x, j * lanes, like), least)
-    store(d, REST, (sums[0] + sums_2[0]) + (odd[0] + odd_2[0]))
-    store(d, TIES, fill(count, like) - ((sums[1] + sums_2[1]) + (odd[1] + odd_2[1])))
+        total, others = _with_class(x, buffers, k, m, about, near, mix, total, others, like)
+        least = _smaller(load(x, k, like), least)
+    store(d, REST, (total + total_2) + (odd + odd_2))
+    store(d, TIES, fill(count, like) - others)
     return _smaller(least, other)
 
 
@@ -218,17 +220,16 @@ def _smaller(a: Any, b: Any) -> Any:
 
 
 @inner
-def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, mix: Any, sums: Any,
-                like: Any) -> Any:  # fmt: skip
+def _with_class(x: Any, buffers: Any, k: Any, m: Any, about: Any, near: Any, mix: Any, total: Any,
+                others: Any, like: Any) -> Any:  # fmt: skip
     """Σ exp below the maximum, and how many are below it, with those of the class at k."""
-    v, (total, others) = load(x, k, like), sums
+    v = load(x, k, like)
     e, gap, slope = effect(v, about, near)
     store(buffers[0], k, _left(e, slope, buffers[2], mix))
     _keep(buffers[1], k, gap, near, mix)
     _keep(buffers[2], k, slope, near, mix)
     below = differ(v, m)
-    more = others + fill(1.0, like)
-    return where(below, total + e, total), where(below, more, others)
+    return plus_where(total, below, e), plus_where(others, below, fill(1.0, like))
 
 
 @by_dtype

@@ -21,7 +21,8 @@ from lastlayer.kernels.memory import (
     width,
     write,
 )
-from lastlayer.kernels.simd import BYTES, four
+from lastlayer.kernels.processor import ABREAST
+from lastlayer.kernels.simd import BYTES, abreast
 from lastlayer.kernels.turn import pairs_out, side, triples_out, turn_out
 
 
@@ -103,9 +104,9 @@ def _stream_run(source: Any, at: Any, target: Any, to: Any, n: Any, like: Any) -
     lanes = lane_count(like)
     j = -at % lanes
     store_first(target, to, j, load(source, at, like))
-    while j + 4 * lanes <= n:
-        stream(target, to + j, load(source, at + j, four(like)))
-        j += 4 * lanes
+    while j + ABREAST * lanes <= n:
+        stream(target, to + j, load(source, at + j, abreast(like)))
+        j += ABREAST * lanes
     while j + lanes <= n:
         stream(target, to + j, load(source, at + j, like))
         j += lanes

@@ -15,10 +15,11 @@ from lastlayer.kernels.group import ask
 from lastlayer.kernels.group_gradient import borders
 from lastlayer.kernels.group_results import ask_to_write
 from lastlayer.kernels.jit import inner
-from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, fourfold
+from lastlayer.kernels.lanes import all_of, fold_least, fold_sum, repeated
 from lastlayer.kernels.memory import lane_count, load, store
+from lastlayer.kernels.processor import ABREAST
 from lastlayer.kernels.row import SHARE, M
-from lastlayer.kernels.simd import at_least, fill, four, less, where
+from lastlayer.kernels.simd import abreast, at_least, fill, less, where
 from lastlayer.kernels.vecmath import exp_scaled, times
 
 
@@ -29,15 +30,15 @@ def softmax_group(x: Any, g: Any, m: Any, count: Any, ahead: Any, results: Any,
 
     Asks for the lines `ahead` to read them and for those of `results` to write them.
     """
-    lanes, most = lane_count(like), fourfold(m)
-    sums, smallest, j = four(like), fill(np.inf, four(like)), 0
-    while j + 4 <= count:
+    lanes, most = lane_count(like), repeated(m)
+    sums, smallest, j = abreast(like), fill(np.inf, abreast(like)), 0
+    while j + ABREAST <= count:
         e = exp_scaled(load(x, j * lanes, sums) - most, None)
-        for i in range(4):
+        for i in range(ABREAST):
             ask(ahead, j + i)
         store(g, j * lanes, e)
         sums, smallest = sums + e, where(less(e, smallest), e, smallest)
-        j += 4
+        j += ABREAST
     total, least = fold_sum(sums), fold_least(smallest)
     while j < count:
         e = exp_scaled(load(x, j * lanes, like) - m, None)

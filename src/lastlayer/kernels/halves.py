@@ -23,6 +23,7 @@ from lastlayer.kernels.dtypes import same, widened
 from lastlayer.kernels.jit import by_dtype
 from lastlayer.kernels.lanes import fold_sum, joined, part
 from lastlayer.kernels.memory import load
+from lastlayer.kernels.processor import ABREAST
 from lastlayer.kernels.simd import Vector, lanes_of
 
 _MINUS_INF = {types.uint16: -0x400, types.int16: -0x80}
@@ -33,11 +34,11 @@ _I32 = ir.IntType(32)
 
 @intrinsic
 def words_of_nothing(typingctx: Any, source: Any, like: Any) -> Any:
-    """−inf as a whole number, as often as `four` has lanes: what comparing begins with.
+    """−inf as a whole number, as often as `abreast` has lanes: what comparing begins with.
 
     It is above no number that is not negative, and below no other.
     """
-    words = Vector(types.int16, 4 * lanes_of(like))
+    words = Vector(types.int16, ABREAST * lanes_of(like))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return same(context.get_value_type(words), _MINUS_INF[source.dtype])
@@ -130,7 +131,9 @@ def _fold_apart(typingctx: Any, sums: Any) -> Any:
     lanes = lanes_of(sums.dtype)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.fadd(*(part(builder, args[0], at, 2 * lanes) for at in (0, 2 * lanes)))
+        value = args[0]
+        if sums.lanes > 2 * lanes:
+            value = builder.fadd(*(part(builder, value, at, 2 * lanes) for at in (0, 2 * lanes)))
         turns = [n // 2 + n % 2 * lanes for n in range(2 * lanes)]
         order = ir.Constant(ir.VectorType(_I32, 2 * lanes), turns)
         value = builder.shuffle_vector(value, value, order)
@@ -140,8 +143,8 @@ def _fold_apart(typingctx: Any, sums: Any) -> Any:
 
 
 @by_dtype
-def load_four(source: Any, index: Any, kept: Any, like: Any) -> Any:
-    """The four vectors from source[index] on, in the order that `fold_four` knows.
+def load_abreast(source: Any, index: Any, kept: Any, like: Any) -> Any:
+    """The vectors abreast from source[index] on, in the order that `fold_abreast` knows.
 
     That of the memory for what is `kept`: results are read from there one vector at a time.
     """
@@ -156,8 +159,8 @@ def load_four(source: Any, index: Any, kept: Any, like: Any) -> Any:
 
 
 @by_dtype
-def fold_four(source: Any, kept: Any, sums: Any) -> Any:
-    """`fold_sum` of what was added up of `load_four`."""
+def fold_abreast(source: Any, kept: Any, sums: Any) -> Any:
+    """`fold_sum` of what was added up of `load_abreast`."""
 
     def in_order(source: Any, kept: Any, sums: Any) -> Any:
         return fold_sum(sums)

@@ -8,6 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lastlayer.kernels.processor import features
 from lastlayer.kernels.simd import Vector, element_of, spread
 
 
@@ -30,6 +31,23 @@ def as_floats(typingctx: Any, n: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.sitofp(args[0], context.get_value_type(result))
+
+    return result(n), codegen
+
+
+@intrinsic
+def labels_as_floats(typingctx: Any, n: Any) -> Any:
+    """`as_floats` of whole numbers that are below 2^51 in size; of others, any number."""
+    result = Vector(types.float64, n.lanes)
+    magic = 6755399441055744.0  # 1.5 · 2^52, in whose low bits a whole number may be
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.get_value_type(result)
+        if "+avx512dq" in features(context):
+            return builder.sitofp(args[0], kind)
+        # else the processor has an instruction for one number alone
+        moved = builder.add(args[0], ir.Constant(args[0].type, n.lanes * [0x4338000000000000]))
+        return builder.fsub(builder.bitcast(moved, kind), ir.Constant(kind, n.lanes * [magic]))
 
     return result(n), codegen
 

@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lastlayer.kernels.processor import ABREAST
 from lastlayer.kernels.simd import Vector, call, lanes_of, vector_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -117,13 +118,13 @@ def first_of(typingctx: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def fourfold(typingctx: Any, vector: Any) -> Any:
-    """A vector four times over, to go with `four`."""
+def repeated(typingctx: Any, vector: Any) -> Any:
+    """A vector as often as it goes with `abreast`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return joined(builder, 4 * [args[0]])
+        return joined(builder, ABREAST * [args[0]])
 
-    return Vector(vector.dtype, 4 * vector.lanes)(vector), codegen
+    return Vector(vector.dtype, ABREAST * vector.lanes)(vector), codegen
 
 
 @intrinsic
@@ -163,7 +164,7 @@ def halved(typingctx: Any, low: Any, high: Any) -> Any:
 
 @intrinsic
 def fold_products(typingctx: Any, a: Any, b: Any, total: Any) -> Any:
-    """a · b of one vector, or of four one after the other, added to a vector, each rounded once."""
+    """a · b of a vector, or of several one by one, added to a vector, rounded once each."""
     lanes = total.lanes
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -18,7 +18,8 @@ from lastlayer.kernels.halves import (
 from lastlayer.kernels.jit import by_dtype
 from lastlayer.kernels.lanes import all_of, fold_largest
 from lastlayer.kernels.memory import lane_count, load, load_up_to
-from lastlayer.kernels.simd import fill, four, less, maximum
+from lastlayer.kernels.processor import ABREAST
+from lastlayer.kernels.simd import abreast, fill, less, maximum
 from lastlayer.kernels.whole import larger, smaller
 
 
@@ -31,10 +32,10 @@ def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
 
     def of_floats(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
         lanes, end, j = lane_count(like), at + n, at
-        a, most = fill(-np.inf, like), fill(-np.inf, four(like))
-        while j + 4 * lanes <= end:
+        a, most = fill(-np.inf, like), fill(-np.inf, abreast(like))
+        while j + ABREAST * lanes <= end:
             most = maximum(load(x, j, most), most)
-            j += 4 * lanes
+            j += ABREAST * lanes
         while j < end:
             a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
             j += lanes
@@ -43,9 +44,9 @@ def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
     def of_halves(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
         lanes, end, j = lane_count(like), at + n, at
         a, high = fill(-np.inf, like), words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
+        while j + ABREAST * lanes <= end:
             high = larger(words_at(x, j, high), high)
-            j += 4 * lanes
+            j += ABREAST * lanes
         while j < end:
             a = maximum(load_up_to(x, j, end - j, -np.inf, like), a)
             j += lanes
@@ -54,9 +55,9 @@ def block_max(x: Any, at: Any, n: Any, m: Any, like: Any) -> Any:
         if m > 0.0 and all_of(less(most, fill(m, like))):
             return most
         j, low = at, words_of_nothing(x, like)
-        while j + 4 * lanes <= end:
+        while j + ABREAST * lanes <= end:
             low = smaller(words_at(x, j, low), low)
-            j += 4 * lanes
+            j += ABREAST * lanes
         return maximum(a, floats_of(x, largest_word(highest, fold_low(low, like)), like))
 
     return of_floats if x.dtype in FLOATS else of_halves

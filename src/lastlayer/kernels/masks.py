@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.lanes import part
-from lastlayer.kernels.simd import Vector, call
+from lastlayer.kernels.simd import Vector, call, lanes_of
 
 _I64 = ir.IntType(64)
 PLANE = 32  # bytes of a plane of marks
@@ -44,22 +44,21 @@ def bits_of(typingctx: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def store_marks(typingctx: Any, target: Any, start: Any, index: Any, mask: Any) -> Any:
-    """The bits of a mask for the numbers from `index` on, of one vector or of four.
+def store_marks(typingctx: Any, target: Any, start: Any, index: Any, mask: Any, like: Any) -> Any:
+    """The bits of a mask for the numbers from `index` on, of one vector or of those abreast.
 
     Into planes of PLANE bytes that begin `start` bytes behind `target`: of every four vectors each
     has its bits in another one. Side by side LLVM would join them before they are stored, which
     takes longer than what they tell.
     """
-    lanes = mask.lanes if mask.lanes <= 16 else mask.lanes // 4
+    lanes = lanes_of(like)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         number = ir.IntType(lanes)
         vector = builder.lshr(args[2], _I64(lanes.bit_length() - 1))
         group, plane = builder.lshr(vector, _I64(2)), builder.and_(vector, _I64(3))
         place = builder.add(args[1], builder.mul(group, _I64(lanes // 8)))
-        if lanes == mask.lanes:
-            place = builder.add(place, builder.mul(plane, _I64(PLANE)))
+        place = builder.add(place, builder.mul(plane, _I64(PLANE)))
         first = builder.gep(builder.bitcast(args[0], ir.IntType(8).as_pointer()), [place])
         for n in range(mask.lanes // lanes):
             one = builder.bitcast(part(builder, args[3], n * lanes, lanes), number)
@@ -67,4 +66,4 @@ def store_marks(typingctx: Any, target: Any, start: Any, index: Any, mask: Any) 
             builder.store(one, builder.bitcast(at, number.as_pointer()), align=1)
         return context.get_dummy_value()
 
-    return types.void(target, types.int64, types.int64, mask), codegen
+    return types.void(target, types.int64, types.int64, mask, like), codegen

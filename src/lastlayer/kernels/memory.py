@@ -113,8 +113,9 @@ def _stored(context: Any, kind: Any) -> Any:
 
 def first_mask(builder: Any, count: Any, lanes: int) -> Any:
     """LLVM code: a mask of the first `count` lanes."""
-    numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", numbers, spread(builder, count, lanes))
+    numbers = ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes)))
+    most = builder.select(builder.icmp_signed("<", count, _I64(lanes)), count, _I64(lanes))
+    return builder.icmp_signed("<", numbers, spread(builder, builder.trunc(most, _I32), lanes))
 
 
 def _masked(kind: Any, lanes: int) -> str:
@@ -165,35 +166,6 @@ def load_first(typingctx: Any, source: Any, index: Any, count: Any, rest: Any, l
         return builder.select(mask, value, spread(builder, other, lanes))
 
     return vector(source, index, types.int64, rest, like), codegen
-
-
-@intrinsic
-def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) -> Any:
-    """source[place] of each of a vector of int64, as numbers like `like`; 0 where not `mask`."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        size, lanes = source.dtype.bitwidth, places.lanes
-        element = _stored(context, source.dtype)
-        value = _gathered(builder, _places(builder, args[0], args[1], element, size), element,
-                          args[2], size, lanes)  # fmt: skip
-        return widened(context, builder, value, source.dtype, like)
-
-    return Vector(like, places.lanes)(source, places, mask, like), codegen
-
-
-def _places(builder: Any, source: Any, numbers: Any, element: Any, size: int) -> Any:
-    """LLVM code: pointers to the elements of these numbers."""
-    base = spread(builder, builder.ptrtoint(source, _I64), numbers.type.count)
-    steps = builder.mul(numbers, same(numbers.type, size // 8))
-    kind = ir.VectorType(element.as_pointer(), numbers.type.count)
-    return builder.inttoptr(builder.add(base, steps), kind)
-
-
-def _gathered(builder: Any, places: Any, element: Any, mask: Any, size: int, lanes: int) -> Any:
-    kind = ir.VectorType(element, lanes)
-    letter = "i" if isinstance(element, ir.IntType) else "f"
-    name = f"llvm.masked.gather.v{lanes}{letter}{size}.v{lanes}p0"
-    return call(builder, name, kind, [places, _I32(size // 8), mask, same(kind, 0)])
 
 
 @intrinsic

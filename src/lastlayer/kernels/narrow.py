@@ -22,7 +22,7 @@ from lastlayer.kernels.group_coefficients import load_coefficients, sum_coeffici
 from lastlayer.kernels.group_gradient import give_group, slope_own
 from lastlayer.kernels.group_results import goes_past, results_ahead, store_group
 from lastlayer.kernels.group_softmax import log_softmax_group, softmax_group
-from lastlayer.kernels.integers import as_floats, one_a_lane
+from lastlayer.kernels.integers import labels_as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, kernel
 from lastlayer.kernels.memory import (
     lane_count,
@@ -107,7 +107,7 @@ def loss_rows(lo: Any, hi: Any, inner_count: Any, count: Any, x: Any, g: Any, pa
                 labels = load_up_to(pointer(indices, _I64), row + r, tile - r, 0, _I64)
                 counts = less(zero, load(d, SAMPLE + r, _F64))
                 places = one_a_lane(labels, lanes, r)
-                store(d, LABEL + r, where(counts, as_floats(labels), fill(-1.0, _F64)))
+                store(d, LABEL + r, where(counts, labels_as_floats(labels), fill(-1.0, _F64)))
                 pick_group(d, r, logits, gaps, slopes, places, counts, cap, near, mix)
         if mix is None:
             finish_index(d, numbers, g, tile, like)

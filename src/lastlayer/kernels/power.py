@@ -18,12 +18,12 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import joined, part
+from lastlayer.kernels.processor import features
 from lastlayer.kernels.simd import (
     bits,
     call,
     const,
     equal,
-    features,
     fma,
     from_bits,
     less,

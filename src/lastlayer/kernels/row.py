@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.kernels.gather import gather_at
 from lastlayer.kernels.jit import inner
 from lastlayer.kernels.log1p import log_of
 from lastlayer.kernels.memory import (
     first_lanes,
-    gather_at,
     load,
     load_up_to,
     pointer,

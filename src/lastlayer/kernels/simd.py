@@ -1,6 +1,6 @@
 """Vectors as values that kernels compute with: 64 bytes of numbers, 16 float32 or 8 float64.
 
-LLVM's loop vectoriser can't be told to keep four sums apart, to write past the cache or to use
+LLVM's loop vectoriser can't be told to keep some sums apart, to write past the cache or to use
 an instruction of its own for 2^n; and it takes seconds to try. These types and functions become
 LLVM's vector instructions one to one. A processor with shorter registers gets as many of its own.
 Most functions take a plain float as well, so that a formula is written once for both.
@@ -18,6 +18,8 @@ from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
+
+from lastlayer.kernels.processor import ABREAST, features
 
 BYTES = 64
 
@@ -96,11 +98,6 @@ def _suffix(kind: Any) -> str:
     return f"{lanes}{letter}{element.bitwidth}"
 
 
-def features(context: Any) -> str:
-    """The processor's features, as Numba compiles for them."""
-    return str(context.codegen().magic_tuple()[2])
-
-
 # --------------------------------------------------------------------------- arithmetic
 
 
@@ -117,12 +114,12 @@ def fill(typingctx: Any, value: Any, like: Any) -> Any:
 
 
 @intrinsic
-def four(typingctx: Any, like: Any) -> Any:
-    """Four vectors of the precision of the float `like` as one, of zeros.
+def abreast(typingctx: Any, like: Any) -> Any:
+    """ABREAST vectors of the precision of the float `like` as one, of zeros.
 
-    What is done with it is done with the four by turns, and none waits for another.
+    What is done with it is done with each by turns, and none waits for another.
     """
-    result = Vector(like, 4 * lanes_of(like))
+    result = Vector(like, ABREAST * lanes_of(like))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return ir.Constant(context.get_value_type(result), [0.0] * result.lanes)
@@ -191,6 +188,23 @@ def where(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
         return builder.select(*args)
 
     return a(mask, a, b), codegen
+
+
+@intrinsic
+def plus_where(typingctx: Any, total: Any, mask: Any, term: Any) -> Any:
+    """total + term where the mask is set, total elsewhere; of a total that is not −0.
+
+    AVX-512 adds in some lanes alone. Elsewhere a term is cleared, which any unit of the processor
+    can do, where choosing between two sums takes those that multiply.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        before, chosen, more = args
+        if "+avx512f" in features(context):
+            return builder.select(chosen, builder.fadd(before, more), before)
+        return builder.fadd(before, builder.select(chosen, more, more.type([0.0] * total.lanes)))
+
+    return total(total, mask, term), codegen
 
 
 def _comparison(symbol: str) -> Callable[..., Any]:

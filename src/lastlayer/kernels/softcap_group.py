@@ -15,8 +15,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from lastlayer.kernels.effective import slope_of
+from lastlayer.kernels.gather import gather_at
 from lastlayer.kernels.jit import by_dtype, inner
-from lastlayer.kernels.memory import gather_at, lane_count, load, store
+from lastlayer.kernels.memory import lane_count, load, store
 from lastlayer.kernels.row import (
     FACTOR,
     HIGH,

@@ -19,8 +19,10 @@ from lastlayer.kernels.lanes import fold_largest, fold_products, fold_sum
 from lastlayer.kernels.masks import PLANE, bits_of, bits_set, first_bit, store_marks
 from lastlayer.kernels.memory import lane_count, load, load_first, load_up_to, store
 from lastlayer.kernels.power import RATE, exponent, is_swift, power_of
+from lastlayer.kernels.processor import ABREAST
 from lastlayer.kernels.row import LONGEST
 from lastlayer.kernels.simd import (
+    abreast,
     at_least,
     const,
     differ,
@@ -28,7 +30,6 @@ from lastlayer.kernels.simd import (
     equal,
     fill,
     fma,
-    four,
     maximum,
     where,
 )
@@ -63,7 +64,7 @@ def distance(d: Any, rate: Any) -> Any:
 
 @by_dtype
 def with_second(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
-    """Add e² to a sum, lifted and scaled, or e u², of one vector or of four."""
+    """Add e² to a sum, lifted and scaled, or e u², of one vector or of those abreast."""
     factor, bias = SQUARE[element_of(e)]
 
     def squares(second: Any, e: Any, u: Any, variance: Any, rate: Any) -> Any:
@@ -200,15 +201,15 @@ def block_sums(x: Any, at: Any, n: Any, ahead: Any, after: Any, most: Any, about
     The sums are lifted; `distances` and `second_scale` say what more they are. `most` None stands
     for a block that is all below the maximum. The marks begin at the byte `to`: what is not `most`;
     and what comes before the label, which stands at `label`, in the block or outside: what is at
-    least the second of `bounds` before its group of four vectors, at least the first from there on.
+    least the second of `bounds` before its group of vectors, at least the first from there on.
     The fourth result and `after` are as in `blocks.block_sum`.
     """
     lanes, end, j = lane_count(like), at + n, at
-    group, label = 4 * lanes - 1, label + at
-    fours = end if all_within(None, about) else at  # as `blocks` takes them, or one by one
-    a, s = fill(0.0, like), four(like)
+    group, label = ABREAST * lanes - 1, label + at
+    together = end if all_within(None, about) else at  # as `blocks` takes them, or one by one
+    a, s = fill(0.0, like), abreast(like)
     first, second, larger = a, second_start(like, variance, rate), fill(-np.inf, like)
-    while j + 4 * lanes <= fours:
+    while j + ABREAST * lanes <= together:
         _ask(x, j + ahead, lanes, most)
         v = load(x, j, s)
         if after is not None:
@@ -218,11 +219,11 @@ def block_sums(x: Any, at: Any, n: Any, ahead: Any, after: Any, most: Any, about
         s, first = s + e, fold_products(e, u, first)
         second = with_second(second, e, u, variance, rate)
         if most is not None:
-            store_marks(marks, to, j - at, differ(v, fill(most, v)))
+            store_marks(marks, to, j - at, differ(v, fill(most, v)), like)
         if variance is None:
             bound = fill(bounds[np.int64(j + group < label)], v)
-            store_marks(marks, to + 4 * PLANE, j - at, at_least(v, bound))
-        j += 4 * lanes
+            store_marks(marks, to + 4 * PLANE, j - at, at_least(v, bound), like)
+        j += ABREAST * lanes
     while j < end:
         w = load_up_to(x, j, end - j, -np.inf, like)
         if after is not None:
@@ -232,20 +233,20 @@ def block_sums(x: Any, at: Any, n: Any, ahead: Any, after: Any, most: Any, about
         a, first = a + f, fold_products(f, t, first)
         second = with_second(second, f, t, variance, rate)
         if most is not None:
-            store_marks(marks, to, j - at, differ(w, fill(most, w)))
+            store_marks(marks, to, j - at, differ(w, fill(most, w)), like)
         if variance is None:
             bound = fill(bounds[np.int64(((j - at) | group) + at < label)], w)
-            store_marks(marks, to + 4 * PLANE, j - at, at_least(w, bound))
+            store_marks(marks, to + 4 * PLANE, j - at, at_least(w, bound), like)
         j += lanes
     return a + fold_sum(s), first, second, larger
 
 
 @inner
 def ties_before(x: Any, at: Any, label: Any, picked: Any, like: Any) -> Any:
-    """How many logits of the label's group of four vectors are as large and come before it."""
+    """How many logits of the label's group of vectors abreast are as large and come before it."""
     lanes, found = lane_count(like), 0
-    group = label // (4 * lanes) * (4 * lanes)
-    for j in range(group, group + 4 * lanes, lanes):
+    group = label // (ABREAST * lanes) * (ABREAST * lanes)
+    for j in range(group, group + ABREAST * lanes, lanes):
         v = load_first(x, at + j, label - j, np.nan, like)
         found += bits_set(bits_of(equal(v, fill(picked, like))))
     return found

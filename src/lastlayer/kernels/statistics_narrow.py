@@ -8,12 +8,12 @@ import numpy as np
 from numba import types
 
 from lastlayer.kernels.chunks import first_of_chunk, hand_on
+from lastlayer.kernels.gather import gather_at
 from lastlayer.kernels.group import G, X, ask, lines_ahead, load_group
-from lastlayer.kernels.integers import as_floats, one_a_lane
+from lastlayer.kernels.integers import labels_as_floats, one_a_lane
 from lastlayer.kernels.jit import by_dtype, inner, kernel
 from lastlayer.kernels.lanes import all_of
 from lastlayer.kernels.memory import (
-    gather_at,
     lane_count,
     load,
     load_up_to,
@@ -68,7 +68,7 @@ def pick(d: Any, x: Any, indices: Any, row: Any, tile: Any, ignore: Any, labels:
         label = load_up_to(indices, row + r, tile - r, ignore, _I64)
         counts = differ(label, left_out)
         value = gather_at(x, one_a_lane(label, lane_count(like), r), counts, _F64)
-        store(labels, r, where(counts, as_floats(label), zero))
+        store(labels, r, where(counts, labels_as_floats(label), zero))
         store(picked, r, value)
         store(d, PICKED + r, value)
         store(d, SAMPLE + r, where(counts, one, zero))

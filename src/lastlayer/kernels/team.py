@@ -23,6 +23,10 @@ _GRACE = 10.0  # µs from a ring on in which the caller needs the GIL, to begin 
 _PATIENCE = 500.0  # µs that a caller stays awake for a helper's last range
 
 
+def _nothing(lo: int, hi: int) -> None:
+    """The work of a call that is over."""
+
+
 class Call:
     """The ranges of one call, each taken by whichever thread is free."""
 
@@ -84,6 +88,8 @@ class Call:
                 raise raised or self._error  # type: ignore[misc]
         finally:
             self._error = raised = None  # an error that its own frame holds is never let go
+            # a helper may hold the call for a moment more, but not what is the caller's
+            self._work, self._kept = _nothing, ()
 
     def _wait(self) -> None:
         """Until a helper is done, or for a while: awake at first."""

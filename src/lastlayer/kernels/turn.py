@@ -16,7 +16,8 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.dtypes import rounded, widened
 from lastlayer.kernels.lanes import joined, part
-from lastlayer.kernels.simd import features, lanes_of
+from lastlayer.kernels.processor import features
+from lastlayer.kernels.simd import lanes_of
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 PARTS = 4

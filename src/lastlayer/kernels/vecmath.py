@@ -15,13 +15,13 @@ from numba.extending import intrinsic
 
 from lastlayer.kernels.jit import by_dtype, inner
 from lastlayer.kernels.lanes import joined, part
+from lastlayer.kernels.processor import features
 from lastlayer.kernels.simd import (
     Vector,
     bits,
     call,
     const,
     element_of,
-    features,
     fma,
     from_bits,
     greater,
