@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.contract import Array, Floats, address
-from lastlayer.kernels import layout
+from lastlayer.kernels import layout, threads
 from lastlayer.kernels.column import (
     MANY_ROWS,
     add_blocks,
@@ -99,6 +99,9 @@ def cross_entropy(
         if counted <= 0:
             return None
     else:
-        spread(run, rows, moved, kept)
+        if rows * moved < threads.WORTHWHILE_IN_A_LOOP:  # for which asking takes too long
+            run(0, rows)
+        else:
+            spread(run, rows, moved, kept)
         total = add_blocks(0, rows, loss, scratch.totals)
     return total / counted if mean else total
