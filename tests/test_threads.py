@@ -230,6 +230,22 @@ def test_a_helper_that_comes_too_late_helps_with_the_next_call(four):
     assert len(met) == four
 
 
+def test_a_helper_in_two_lists_is_rung_once(monkeypatch):
+    """One that is new is taken for missed, and puts itself among those that are awake."""
+    crowd = team._Team()
+    monkeypatch.setattr(team, "_team", crowd)
+    spread_rows = team.Call(lambda lo, hi: None, 4, 1, ())
+    crowd.ring(spread_rows, 2, [])
+    until = time.monotonic() + 30
+    while len(crowd.asleep) < 2 and time.monotonic() < until:
+        time.sleep(0.001)
+    crowd.missed[:] = crowd.asleep[-1:]
+    rung: list[Any] = []
+    crowd.ring(spread_rows, 2, rung)
+    assert len(set(rung)) == 2
+    crowd.end()
+
+
 def test_arrays_are_let_go_when_their_call_is_over(four):
     """A helper that is at rest holds nothing of the last call."""
 

@@ -140,9 +140,8 @@ def _normalise(
     whole = out.reshape(1) if out.ndim == 0 else out
     result = _classes_last(whole, axes)
     kernels.normalise(rows, result, kind)
-    if result is not whole and not np.may_share_memory(
-        result, whole
-    ):  # class axes that no single stride can walk
+    moved = result is not whole and not np.may_share_memory(result, whole)
+    if moved:  # class axes that no single stride can walk
         last = tuple(range(whole.ndim - len(axes), whole.ndim))
         shape = np.moveaxis(whole, axes, last).shape
         whole[...] = np.moveaxis(result.reshape(shape), last, axes)

@@ -216,10 +216,11 @@ class _Team:
                     helper = free[-1]
                 except IndexError:
                     break
-                rung.append(helper)
-                helper.ring(call)
-                if free is not self.awake:  # one that missed a call may have gone to sleep
-                    helper.wake()
+                if helper not in rung:  # a new one is missed, and awake as soon as it runs
+                    rung.append(helper)
+                    helper.ring(call)
+                    if free is not self.awake:  # one that missed a call may have gone to sleep
+                        helper.wake()
                 with suppress(ValueError):
                     free.remove(helper)
 
