@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import mmap
 import os
+import subprocess
 import sys
 import threading
 
@@ -217,3 +218,16 @@ def test_without_huge_pages_numpy_makes_all_arrays(monkeypatch):
     monkeypatch.delattr(mmap, "MADV_HUGEPAGE")
     assert empty(SHAPE, np.float32).flags.owndata
     assert empty_like(np.empty(SHAPE, np.float32, order="F")).flags.f_contiguous
+
+
+@pytest.mark.parametrize("holder", ["np", "builtins", "sys", "torch", "ll"])
+def test_a_result_that_outlives_its_modules_is_let_go_silently(holder):
+    code = f"""
+import builtins, sys, numpy as np, torch, lastlayer as ll
+from lastlayer.large_arrays import LARGE, empty
+{holder}.keep = empty((LARGE,), np.uint8)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

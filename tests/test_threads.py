@@ -230,22 +230,6 @@ def test_a_helper_that_comes_too_late_helps_with_the_next_call(four):
     assert len(met) == four
 
 
-def test_a_helper_in_two_lists_is_rung_once(monkeypatch):
-    """One that is new is taken for missed, and puts itself among those that are awake."""
-    crowd = team._Team()
-    monkeypatch.setattr(team, "_team", crowd)
-    spread_rows = team.Call(lambda lo, hi: None, 4, 1, ())
-    crowd.ring(spread_rows, 2, [])
-    until = time.monotonic() + 30
-    while len(crowd.asleep) < 2 and time.monotonic() < until:
-        time.sleep(0.001)
-    crowd.missed[:] = crowd.asleep[-1:]
-    rung: list[Any] = []
-    crowd.ring(spread_rows, 2, rung)
-    assert len(set(rung)) == 2
-    crowd.end()
-
-
 def test_arrays_are_let_go_when_their_call_is_over(four):
     """A helper that is at rest holds nothing of the last call."""
 
@@ -325,6 +309,161 @@ def test_a_forked_child_has_helpers_of_its_own(four):
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert met() == four
+
+
+needs_signals = pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="the platform cannot signal a thread"
+)
+
+
+@pytest.fixture
+def crowd(monkeypatch):
+    """Helpers of these tests alone; the others' are back afterwards."""
+    mine = team._Team()
+    monkeypatch.setattr(team, "_team", mine)
+    yield mine
+    mine.end()
+
+
+def run_call(work, pieces: int = 8, helpers: int = 1) -> None:
+    team.Call(work, pieces, 1, ()).run(helpers)
+
+
+def waits_for_a_helper(interrupt):
+    """Work of two ranges: the caller's is over once a helper's has begun, which interrupts it."""
+    caller, begun = threading.get_ident(), threading.Event()
+
+    def work(lo: int, hi: int) -> None:
+        if threading.get_ident() == caller:
+            begun.wait(30)
+        else:
+            begun.set()
+            time.sleep(0.05)  # until the caller is asleep
+            interrupt(caller)
+
+    return work
+
+
+@needs_signals
+def test_two_signals_at_once_do_not_let_a_caller_leave_before_its_helper(crowd):
+    class Raised(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Raised(number)
+
+    signals = [signal.SIGUSR1, signal.SIGUSR2]
+    before = [signal.signal(number, handler) for number in signals]
+    left, late = threading.Event(), []
+
+    def interrupt(caller: int) -> None:
+        for number in signals:
+            signal.pthread_kill(caller, number)
+        time.sleep(0.2)
+        late.append(left.is_set())
+
+    try:
+        with pytest.raises(Raised):
+            run_call(waits_for_a_helper(interrupt), 2)
+        left.set()
+    finally:
+        for number, old in zip(signals, before, strict=True):
+            signal.signal(number, old)
+    assert late == [False]
+
+
+@needs_signals
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_call_raises(crowd):
+    children: list[int] = []
+
+    def handler(number, frame):
+        children.append(os.fork())
+
+    before = signal.signal(signal.SIGUSR1, handler)
+
+    def interrupt(caller: int) -> None:
+        signal.pthread_kill(caller, signal.SIGUSR1)
+        time.sleep(0.1)
+
+    parent = os.getpid()
+    try:
+        run_call(waits_for_a_helper(interrupt), 2)
+    except RuntimeError as error:
+        if os.getpid() == parent:
+            raise
+        os._exit(7 if "forked" in str(error) else 1)
+    finally:
+        if os.getpid() != parent:
+            os._exit(2)
+        signal.signal(signal.SIGUSR1, before)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 7
+
+
+def test_a_helper_that_is_back_before_its_caller_goes_on_is_not_lost(crowd, monkeypatch):
+    run_call(lambda lo, hi: time.sleep(0.001))
+    wake = team._Helper.wake
+
+    def and_a_pause(helper) -> None:
+        wake(helper)
+        time.sleep(0.02)
+
+    time.sleep(0.02)  # the helper is asleep now
+    monkeypatch.setattr(team._Helper, "wake", and_a_pause)
+    run_call(lambda lo, hi: None)
+    monkeypatch.undo()
+    monkeypatch.setattr(team, "_team", crowd)
+    time.sleep(0.02)
+    assert crowd.helpers[0] in [*crowd.awake, *crowd.asleep, *crowd.missed]
+
+
+@needs_signals
+def test_a_call_within_a_signal_handler_does_not_wait_for_the_one_it_interrupts(crowd, monkeypatch):
+    rows: list[int] = []
+
+    def handler(number, frame):
+        run_call(lambda lo, hi: rows.append(lo))
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    start = threading.Thread.start
+
+    def interrupted(thread) -> None:
+        start(thread)
+        if thread.name == "lastlayer" and len(rows) < 8:
+            signal.raise_signal(signal.SIGUSR1)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    try:
+        run_call(lambda lo, hi: None, helpers=2)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert set(rows) == set(range(8))
+
+
+def test_a_helper_in_two_lists_is_rung_once(crowd):
+    """One that is new is taken for missed, and puts itself among those that are awake."""
+    call = team.Call(lambda lo, hi: None, 4, 1, ())
+    crowd.ring(call, 2, [])
+    until = time.monotonic() + 30
+    while len(crowd.asleep) < 2 and time.monotonic() < until:
+        time.sleep(0.001)
+    crowd.missed[:] = crowd.asleep[-1:]
+    rung: list[Any] = []
+    crowd.ring(call, 2, rung)
+    assert len(set(rung)) == 2
+
+
+def test_an_exception_that_is_false_is_raised_too(crowd):
+    class Empty(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    def work(lo: int, hi: int) -> None:
+        raise Empty
+
+    with pytest.raises(Empty):
+        run_call(work)
 
 
 EXITS = """

@@ -33,7 +33,7 @@ class _Pages:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         try:
             self._memory = mmap.mmap(-1, size + 2 * PAGE, flags=flags)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise MemoryError(f"no room for {size} bytes") from error
         with contextlib.suppress(OSError):  # of a system that was built without them
             self._memory.madvise(mmap.MADV_HUGEPAGE)
@@ -57,22 +57,20 @@ class _Owner:
         }  # fmt: skip
 
 
+_kept: list[_Pages] = []  # append, pop and remove are atomic: no lock, which a fork might hold
+
+
 class _Lease(_Owner):
     """An owner that gives them back when the last view is gone."""
 
     def __del__(self) -> None:
-        _take_back(self._pages)
-
-
-_kept: list[_Pages] = []  # append, pop and remove are atomic: no lock, which a fork might hold
-
-
-def _take_back(pages: _Pages) -> None:
-    pages.free()
-    _kept.append(pages)
-    with contextlib.suppress(IndexError):
-        while len(_kept) > _KEPT:
-            _kept.pop(0)
+        try:
+            self._pages.free()
+            _kept.append(self._pages)
+            while len(_kept) > _KEPT:
+                _kept.pop(0)
+        except Exception:
+            pass
 
 
 def _take(size: int) -> _Pages:

@@ -39,6 +39,7 @@ class Call:
         self._at_work: list[_Helper] = []  # whoever is in it may write to the caller's arrays
         self._sleeper: Any = None  # a lock that the caller waits for
         self._error: BaseException | None = None
+        self._team = _team
 
     def _take(self) -> None:
         for lo in self._starts:
@@ -69,27 +70,41 @@ class Call:
         raised: BaseException | None = None
         rung: list[_Helper] = []
         try:
-            _team.ring(self, helpers, rung)
+            self._team.ring(self, helpers, rung)
             self._take()
         except BaseException as error:
             raised, self._failed = error, True
+        try:
+            raised = self._close(rung, raised)
+        except BaseException as error:  # of two signals at once, where the loop begins anew
+            raised = self._close(rung, error)
+        try:
+            if raised is None:
+                raised = self._error
+            if raised is not None:
+                raise raised
+        finally:
+            self._error = raised = None  # an error that its own frame holds is never let go
+            # a helper may hold the call for a moment more, but not what is the caller's
+            self._work, self._kept = _nothing, ()
+
+    def _close(self, rung: list[_Helper], raised: BaseException | None) -> BaseException | None:
+        """Take on nobody else and wait for those at work; the first exception."""
         while True:
             try:
                 self._closed = True
                 for helper in rung:
                     helper.missed(self)
                 while self._at_work:
+                    if self._team is not _team:  # those at work are in another process
+                        self._at_work.clear()
+                        raise RuntimeError("the process was forked while its threads computed")
                     self._wait()
-                break
+                return raised
             except BaseException as error:
-                raised, self._failed = raised or error, True
-        try:
-            if raised or self._error:
-                raise raised or self._error  # type: ignore[misc]
-        finally:
-            self._error = raised = None  # an error that its own frame holds is never let go
-            # a helper may hold the call for a moment more, but not what is the caller's
-            self._work, self._kept = _nothing, ()
+                self._failed = True
+                if raised is None:
+                    raised = error
 
     def _wait(self) -> None:
         """Until a helper is done, or for a while: awake at first."""
@@ -101,7 +116,7 @@ class Call:
             lock.acquire()
             self._sleeper = lock
         if self._at_work:  # whoever leaves from here on sees the lock
-            self._sleeper.acquire()
+            self._sleeper.acquire(timeout=1.0)  # a child forked meanwhile has nobody to release it
 
 
 class _Helper:
@@ -179,9 +194,9 @@ class _Helper:
 class _Team:
     """All helpers of the process. Lists, since appending and removing is atomic under the GIL.
 
-    Whoever rings takes a helper from its list last: one that is rung leaves them by itself too, so
-    that none is lost if a signal handler raises at any moment. Two callers may then ring the same
-    helper, and it comes to the later one.
+    A helper that is rung leaves its list by itself too, and one that is rung for nothing is missed:
+    so none is lost if a signal handler raises at any moment. Two callers may ring the same helper,
+    and it comes to the later one.
     """
 
     def __init__(self) -> None:
@@ -204,10 +219,15 @@ class _Team:
                 self._rate = looks_per_microsecond()
                 self.spin = spin
             while len(self.helpers) < count and not self._over:
-                with self._lock:
+                if not self._lock.acquire(blocking=False):
+                    break  # another caller is at it, maybe the one whom a signal has interrupted
+                try:
                     if len(self.helpers) < count:
-                        self.helpers.append(_Helper(self))
-                        self.missed.append(self.helpers[-1])
+                        helper = _Helper(self)
+                        self.helpers.append(helper)
+                        self.missed.append(helper)
+                finally:
+                    self._lock.release()
         except (RuntimeError, ImportError):  # at shutdown, or where no thread can be had
             pass
         for free in (self.awake, self.missed, self.asleep):
@@ -216,13 +236,15 @@ class _Team:
                     helper = free[-1]
                 except IndexError:
                     break
-                if helper not in rung:  # a new one is missed, and awake as soon as it runs
+                new = helper not in rung  # one just made is missed, and awake as soon as it runs
+                if new:
                     rung.append(helper)
                     helper.ring(call)
-                    if free is not self.awake:  # one that missed a call may have gone to sleep
-                        helper.wake()
                 with suppress(ValueError):
                     free.remove(helper)
+                # last, or it might be back in the list by then, and taken from it for good
+                if new and free is not self.awake:  # one that missed a call may be asleep
+                    helper.wake()
 
     def looks(self, microseconds: float) -> int:
         """How many looks of `spin` take so long."""

@@ -73,6 +73,7 @@ def empty_like(array: Array) -> Array:
     That is what torch expects of a gradient, and then takes without copying it.
     """
     result = large_arrays.empty_like(array)
-    if result.strides == array.strides:
+    steps = zip(array.shape, array.strides, result.strides, strict=True)
+    if all(n == 1 or s == t for n, s, t in steps):
         return result
     return large_arrays.empty(array.shape, array.dtype)
