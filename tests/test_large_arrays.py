@@ -200,6 +200,14 @@ def test_where_there_is_no_room_what_is_kept_is_given_up(monkeypatch):
     assert len(refused) == 1
 
 
+def test_what_is_kept_can_be_given_back():
+    arrays = [empty(SHAPE, np.float32) for _ in range(2)]
+    del arrays
+    assert len(large_arrays._kept) == 2
+    large_arrays.release()
+    assert large_arrays._kept == []
+
+
 def test_no_room_is_too_little_memory():
     with pytest.raises(MemoryError, match="no room for"):
         empty((1 << 60,), np.uint8)

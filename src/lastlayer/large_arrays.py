@@ -86,6 +86,11 @@ def _take(size: int) -> _Pages:
         return _Pages(size)
 
 
+def release() -> None:
+    """Give back to the system what is kept."""
+    _kept.clear()
+
+
 def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """`np.empty`; a large one lies in the pages of one that is gone, if there is any."""
     dtype = np.dtype(dtype)

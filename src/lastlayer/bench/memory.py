@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
+from lastlayer import large_arrays
 from lastlayer.bench import measure
 from lastlayer.bench.cases import Case
 from lastlayer.bench.contestants import LASTLAYER, LIMITS, Contestant, NotAvailableError
@@ -74,6 +75,7 @@ def growth(contestant: Contestant, inputs: Inputs) -> int | None:
 def _give_back() -> None:
     """What was freed and is still kept goes back to the system, where the C library can do it."""
     gc.collect()
+    large_arrays.release()  # or a result lies where that of the warm-up lay
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
