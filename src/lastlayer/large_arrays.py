@@ -69,7 +69,7 @@ class _Lease(_Owner):
             _kept.append(self._pages)
             while len(_kept) > _KEPT:
                 _kept.pop(0)
-        except Exception:
+        except Exception:  # at exit the names of this module may be gone
             pass
 
 
@@ -93,11 +93,10 @@ def release() -> None:
 
 def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """`np.empty`; a large one lies in the pages of one that is gone, if there is any."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE or not _can_advise():
         return np.empty(shape, dtype)
-    return _array(_Lease(_take(size)), shape, dtype)
+    return np.ndarray(shape, dtype, np.asarray(_Lease(_take(size))))
 
 
 def empty_like(array: NDArray[Any]) -> NDArray[Any]:
@@ -113,13 +112,7 @@ def empty_like(array: NDArray[Any]) -> NDArray[Any]:
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """`np.zeros`, in huge pages where the system has them and that is large."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE_ZEROS or not _can_advise():
         return np.zeros(shape, dtype)
-    return _array(_Owner(_Pages(size)), shape, dtype)
-
-
-def _array(owner: _Owner, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    size = math.prod(shape) * dtype.itemsize
-    return np.asarray(owner)[:size].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, np.asarray(_Owner(_Pages(size))))

@@ -128,7 +128,7 @@ def command(
       scoring   ll.score beside scikit-learn's metrics and torchmetrics, with peak memory
       threads   lastlayer alone, on one thread, on two, and on more
       small     batches of 1 to 1024 rows, where calling is what costs
-    batches   batches of 1 to 33 MB, as one trains with
+      batches   batches of 1 to 33 MB, as one trains with
 
     Ctrl-C ends a run early, and what is complete by then is written.
 

@@ -25,16 +25,14 @@ def gather_at(typingctx: Any, source: Any, places: Any, mask: Any, like: Any) ->
         size, lanes = source.dtype.bitwidth, places.lanes
         element = context.get_value_type(source.dtype)
         numbers, mask = args[1:3]
-        if "+avx512f" in features(context):
-            value = _gathered(builder, _places(builder, args[0], numbers, element, size), element,
-                              mask, size, lanes)  # fmt: skip
-            return widened(context, builder, value, source.dtype, like)
-        # else each lane would take a jump: the first element is there to be read in place of none
-        numbers = builder.select(mask, numbers, same(numbers.type, 0))
+        jumps = "+avx512f" not in features(context)
+        if jumps:  # one a lane: the first element is there to be read in place of none
+            numbers = builder.select(mask, numbers, same(numbers.type, 0))
+        read = same(mask.type, 1) if jumps else mask
         value = _gathered(builder, _places(builder, args[0], numbers, element, size), element,
-                          same(mask.type, 1), size, lanes)  # fmt: skip
+                          read, size, lanes)  # fmt: skip
         value = widened(context, builder, value, source.dtype, like)
-        return builder.select(mask, value, same(value.type, 0.0))
+        return builder.select(mask, value, same(value.type, 0.0)) if jumps else value
 
     return Vector(like, places.lanes)(source, places, mask, like), codegen
 

@@ -61,6 +61,11 @@ def like_of(array: Array | None) -> Any:
     return None if array is None else KIND_LIKES[layout.kind(array)]
 
 
+def bytes_moved(count: int, size: int, result: Array | None) -> int:
+    """Of a row of `count` numbers: what is read, and written where there is a result."""
+    return count * size * (1 if result is None else 2)
+
+
 def spread(
     work: Callable[[int, int], None], rows: int, row_bytes: int, kept: tuple[Any, ...]
 ) -> None:
@@ -123,7 +128,7 @@ def fill_losses(
     past = past_cache(x, gradient)
     likes = (like, like_of(x), like_of(targets), like_of(weights))
     row_weights, classes = _weights_of_rows(problem, mix)
-    moved = count * like.itemsize * (1 if gradient is None else 2)
+    moved = bytes_moved(count, like.itemsize, gradient)
 
     wrong: list[int] = []
 

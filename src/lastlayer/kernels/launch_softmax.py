@@ -11,6 +11,7 @@ from lastlayer.contract import Array, loss_dtype
 from lastlayer.kernels import layout
 from lastlayer.kernels.launch import (
     address_of,
+    bytes_moved,
     kernels_of,
     like_of,
     native,
@@ -62,7 +63,6 @@ def _normalise(x: Array, out: Array | None, logarithms: bool, lse: Array | None)
         ) -> None:
             kernels.normalise_rows(lo, hi, *arguments, *scratch.of(kernels), like, like_of(x))
 
-        moved = count * like.itemsize * (1 if out is None else 2)
-        spread(work, part.rows, moved, (x, out, results))
+        spread(work, part.rows, bytes_moved(count, like.itemsize, out), (x, out, results))
         if lse is not None and results is not None:
             part.put(results, lse)

@@ -23,6 +23,7 @@ from lastlayer.kernels.column import (
 from lastlayer.kernels.jit import kernel
 from lastlayer.kernels.launch import (
     MANY_WEIGHTS,
+    bytes_moved,
     kernels_for,
     past_cache,
     scratch,
@@ -91,7 +92,7 @@ def cross_entropy(
         )  # fmt: skip
 
     total: float
-    moved = count * x.itemsize * (1 if gradient is None else 2)
+    moved = bytes_moved(count, x.itemsize, gradient)
     if many:
         look = (labels, count, ignore) if later else None
         total, found = in_chunks(run, moved, loss, kept, look)

@@ -9,38 +9,41 @@ import time
 from functools import cache
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lastlayer.contract import address
 from lastlayer.kernels.jit import kernel
+from lastlayer.kernels.simd import call
 
 _I64 = ir.IntType(64)
 
 
-def _pointer(builder: Any, address: Any) -> Any:
-    return builder.inttoptr(address, _I64.as_pointer())
+def _pointer(builder: Any, place: Any) -> Any:
+    return builder.inttoptr(place, _I64.as_pointer())
 
 
 @intrinsic
-def _seen(typingctx: Any, address: Any) -> Any:
+def _seen(typingctx: Any, place: Any) -> Any:
     """The number at an address as it is now, whoever wrote it."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load_atomic(_pointer(builder, args[0]), "acquire", 8)
 
-    return types.int64(address), codegen
+    return types.int64(place), codegen
 
 
 @intrinsic
-def _tell(typingctx: Any, address: Any) -> Any:
+def _tell(typingctx: Any, place: Any) -> Any:
     """0 at an address, for all to see, after all that was written before."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store_atomic(_I64(0), _pointer(builder, args[0]), "release", 8)
         return context.get_dummy_value()
 
-    return types.void(address), codegen
+    return types.void(place), codegen
 
 
 @intrinsic
@@ -49,10 +52,7 @@ def _pause(typingctx: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if builder.module.triple.startswith(("x86", "i386", "i686", "amd64")):
-            kind = ir.FunctionType(ir.VoidType(), [])
-            name = "llvm.x86.sse2.pause"
-            builder.call(builder.module.globals.get(name) or
-                         ir.Function(builder.module, kind, name), [])  # fmt: skip
+            call(builder, "llvm.x86.sse2.pause", ir.VoidType(), [])
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -80,10 +80,6 @@ def spin(place: Any, value: Any, looks: Any, grace: Any, told: Any) -> Any:
 @cache
 def looks_per_microsecond() -> float:
     """How often a thread looks in a microsecond; compiles `spin` where it is not yet."""
-    import numpy as np
-
-    from lastlayer.contract import address
-
     word, often, shortest = np.zeros(1, np.int64), 2000, 1.0
     spin(address(word), 0, 1, 0, 0)
     for _ in range(5):  # the shortest: others may have interrupted

@@ -76,4 +76,5 @@ def empty_like(array: Array) -> Array:
     steps = zip(array.shape, array.strides, result.strides, strict=True)
     if all(n == 1 or s == t for n, s, t in steps):
         return result
+    del result  # what follows may lie there
     return large_arrays.empty(array.shape, array.dtype)
